@@ -1,0 +1,167 @@
+"""All settings, from environment variables named IGSEND_*, read once and frozen.
+
+The only reader of the environment. Every wrong or unknown setting is reported, all together.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+PREFIX = "IGSEND_"
+# These point the project's own tests at running brokers; no command reads them.
+_TEST_PREFIX = "IGSEND_TEST_"
+
+
+class ConfigError(Exception):
+    """The environment is not usable; the text names every wrong setting, one a line."""
+
+
+def _amqp_url(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("amqp://", "amqps://")):
+        raise ValueError("must start with amqp:// or amqps://")
+    return value
+
+
+def _gate_url(value: SecretStr) -> SecretStr:
+    if value.get_secret_value() != "memory://":
+        raise ValueError("must be memory:// (the only gate of this version)")
+    return value
+
+
+def _http_url(value: str) -> str:
+    if not value.startswith(("https://", "http://")):
+        raise ValueError("must start with https:// (or http:// for a sandbox)")
+    return value.rstrip("/")
+
+
+class Config(BaseModel):
+    """One field per setting; `IGSEND_` and the field's name in capitals is its variable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    amqp_url: Annotated[SecretStr, AfterValidator(_amqp_url)] = Field(
+        SecretStr("amqp://guest:guest@localhost:5672/"),
+        description="the broker, as amqp[s]://user:password@host:port/vhost",
+    )
+    gate_url: Annotated[SecretStr, AfterValidator(_gate_url)] = Field(
+        SecretStr("memory://"), description="where limits and the ledger live"
+    )
+    graph_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        "https://graph.instagram.com", description="the API, or a sandbox"
+    )
+    graph_version: str = Field(
+        "v23.0", pattern=r"^v\d{1,3}\.\d{1,2}$", description="the API version in every path"
+    )
+    accounts: Path | None = Field(
+        None, description="directory of token files, or a .toml or .json file"
+    )
+    prefix: str = Field(
+        "ig",
+        pattern=r"^[A-Za-z0-9_-]{1,40}(\.[A-Za-z0-9_-]{1,40}){0,3}$",
+        description="first word of every exchange and queue",
+    )
+    partitions: int = Field(8, ge=1, le=64, description="intake queues of the interactive lane")
+    declare: bool = Field(
+        True, description="declare the topology at start; false checks it passively"
+    )
+    prefetch: int = Field(64, ge=1, le=2000, description="unsettled deliveries per intake queue")
+    concurrency: int = Field(200, ge=1, le=5000, description="calls to the API at the same time")
+    max_attempts: int = Field(8, ge=1, le=100, description="attempts before exhausted")
+    retry_base_s: float = Field(
+        2.0, gt=0, le=900, description="ceiling of the first retry's wait, seconds; doubles"
+    )
+    retry_longest_s: float = Field(
+        900.0, ge=1, le=86400, description="longest wait between attempts, seconds"
+    )
+    rate_margin: float = Field(
+        0.03, ge=0, lt=0.9, description="how far below the published limits to stay, 0.03 = 3 %"
+    )
+    remember_s: float = Field(
+        48 * 3600.0, ge=60, description="how long ids are remembered, seconds"
+    )
+    remember_max: int = Field(
+        200_000, ge=100, description="most ids the memory gate remembers; the oldest go first"
+    )
+    connect_timeout_s: float = Field(5.0, gt=0, description="connecting to the API, seconds")
+    text_timeout_s: float = Field(30.0, gt=0, description="an answer to text, seconds")
+    media_timeout_s: float = Field(100.0, gt=0, description="an answer to media, seconds")
+    drain_s: float = Field(
+        20.0, ge=0, le=600, description="what is in flight at SIGTERM may take this long, seconds"
+    )
+    outcomes: Literal["all", "failures", "none"] = Field(
+        "all", description="which outcome events are published"
+    )
+    http_host: str = Field("0.0.0.0", description="address of /livez, /readyz, /metrics, /status")
+    http_port: int = Field(8080, ge=0, le=65535, description="its port; 0 takes a free one")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe log line written"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: console on a terminal, else json"
+    )
+
+    @model_validator(mode="after")
+    def _waits_are_in_order(self) -> Self:
+        if self.retry_base_s > self.retry_longest_s:
+            raise ValueError("IGSEND_RETRY_BASE_S must not exceed IGSEND_RETRY_LONGEST_S")
+        return self
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> Self:
+        """Read the settings; raises ConfigError that lists everything wrong at once."""
+        given = {
+            name: value
+            for name, value in environment.items()
+            if name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX)
+        }
+        problems = [_unknown(name) for name in given if _field(name) not in cls.model_fields]
+        values = {
+            _field(name): value
+            for name, value in given.items()
+            if _field(name) in cls.model_fields and value != ""
+        }
+        try:
+            config = cls.model_validate(values)
+        except ValidationError as error:
+            problems += [
+                _sentence(detail["loc"], detail["msg"])
+                for detail in error.errors(include_input=False, include_url=False)
+            ]
+        if problems:
+            raise ConfigError("\n".join(problems))
+        return config
+
+    def shown(self) -> dict[str, str]:
+        """Give every setting as text, variable name first, secrets hidden."""
+        return {variable(name): str(getattr(self, name)) for name in type(self).model_fields}
+
+
+def variable(field: str) -> str:
+    """Name the environment variable of a field."""
+    return PREFIX + field.upper()
+
+
+def _field(name: str) -> str:
+    return name.removeprefix(PREFIX).lower()
+
+
+def _unknown(name: str) -> str:
+    known = [variable(field) for field in Config.model_fields]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    return f"{name} is not a setting; did you mean {near[0]}?"
+
+
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return f"{variable(str(location[0]))}: {text}" if location else text

@@ -1,0 +1,22 @@
+"""An Instagram professional account that the worker may send for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from worker.core.kind import Bucket
+from worker.core.rate_limit import Limit
+from worker.core.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account as its source describes it now.
+
+    `limits` overrides the published limits bucket by bucket; `human_agent` says that Meta has
+    approved the Human Agent feature for the app that owns the token.
+    """
+
+    id: str
+    token: Secret
+    human_agent: bool = False
+    limits: Mapping[Bucket, Limit] = field(default_factory=dict)

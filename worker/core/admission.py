@@ -1,0 +1,58 @@
+"""What the gate answers when a request asks to be sent."""
+
+from dataclasses import dataclass
+
+from worker.core.outcome import Wait
+from worker.core.outcome_event import OutcomeEvent
+from worker.core.progress import Progress
+from worker.core.send_result import GraphError
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Send the next part at `slot` (unix seconds), from `progress` on."""
+
+    slot: float
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Look again at `until` (unix seconds)."""
+
+    until: float
+    why: Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """The same request was concluded before, with this event."""
+
+    event: OutcomeEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """The id belongs to another body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """An earlier attempt left no result: the message may have been sent."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The account may not be called until somebody mends it."""
+
+    error: GraphError
+
+
+@dataclass(frozen=True, slots=True)
+class TooLate:
+    """It cannot be sent before its deadline."""
+
+
+Admission = Go | NotYet | Concluded | Reused | Doubtful | Closed | TooLate

@@ -1,0 +1,103 @@
+"""From an HTTP answer of the Graph API to a SendResult."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from worker.core.graph_errors import REFUSAL_SCOPES, THROTTLE_SCOPES, UNLISTED, Verdict, row_for
+from worker.core.send_result import (
+    GraphError,
+    NotSent,
+    Refused,
+    Scope,
+    SendResult,
+    Sent,
+    Throttled,
+    Unknown,
+)
+
+# Media errors are refusals before acceptance that may be a hiccup of the file's host.
+MEDIA_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it came: the status, the parsed body (None if not JSON), the wait it asks for.
+
+    `retry_after_s` is already the best of Retry-After and the usage headers, in seconds.
+    """
+
+    http_status: int
+    body: object
+    retry_after_s: float | None = None
+
+
+def result_of(reply: Reply, *, needs_message_id: bool, is_first_attempt: bool = True) -> SendResult:
+    """Classify an answer by (code, subcode); by status only for 429, 5xx and unreadable bodies.
+
+    Meta documents no HTTP status for messaging errors, and an error object may come with a 200.
+    """
+    if not isinstance(reply.body, Mapping):
+        return _unreadable(reply)
+    error = reply.body.get("error")
+    if error is not None:
+        return _result_of_error(
+            error if isinstance(error, Mapping) else {}, reply, is_first_attempt=is_first_attempt
+        )
+    if 200 <= reply.http_status < 300:
+        return _success(reply.body, reply, needs_message_id=needs_message_id)
+    return _unreadable(reply)
+
+
+def _success(body: Mapping[str, Any], reply: Reply, *, needs_message_id: bool) -> SendResult:
+    message_id, recipient_id = _text(body.get("message_id")), _text(body.get("recipient_id"))
+    if message_id is None and (needs_message_id or recipient_id is None):
+        meaning = "the API answered with success but without a message id"
+        return Unknown(GraphError(meaning, http_status=reply.http_status))
+    return Sent(message_id, recipient_id)
+
+
+def _unreadable(reply: Reply) -> SendResult:
+    if reply.http_status == 429:
+        error = GraphError("the API answered 429: too many calls", http_status=429)
+        return Throttled(Scope.ACCOUNT, error, reply.retry_after_s)
+    meaning = "the API's answer is not one it documents, so it may have taken the message"
+    return Unknown(GraphError(meaning, http_status=reply.http_status))
+
+
+def _result_of_error(
+    error: Mapping[str, Any], reply: Reply, *, is_first_attempt: bool
+) -> SendResult:
+    code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
+    row = None if code is None else row_for(code, subcode)
+    if row is None and code is not None and 400 <= reply.http_status < 500:
+        row = UNLISTED
+    if row is None:
+        return _unreadable(reply)
+    found = GraphError(
+        row.meaning, code, subcode, reply.http_status, fbtrace_id=_text(error.get("fbtrace_id"))
+    )
+    if row.verdict in THROTTLE_SCOPES:
+        return Throttled(THROTTLE_SCOPES[row.verdict], found, reply.retry_after_s)
+    if reply.http_status == 429:
+        return Throttled(Scope.ACCOUNT, found, reply.retry_after_s)
+    return _verdict(row.verdict, found, is_first_attempt=is_first_attempt)
+
+
+def _verdict(verdict: Verdict, error: GraphError, *, is_first_attempt: bool) -> SendResult:
+    if verdict is Verdict.MEDIA:
+        return NotSent(error, max_attempts=MEDIA_ATTEMPTS, refused_as=Scope.MESSAGE)
+    if verdict is Verdict.ALREADY_REPLIED:
+        # After an earlier attempt this refusal most likely means that the attempt went through.
+        return Refused(Scope.MESSAGE, error) if is_first_attempt else Unknown(error)
+    if verdict is Verdict.UNKNOWN:
+        return Unknown(error)
+    return Refused(REFUSAL_SCOPES[verdict], error)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

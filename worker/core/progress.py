@@ -1,0 +1,128 @@
+"""How far a request has come: attempts made, parts sent. Travels in our own message headers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from worker.core.problem import Problem
+from worker.core.send_result import Sent
+
+PREFIX = "x-igsend-"
+ATTEMPTS = PREFIX + "attempts"
+FIRST_SEEN = PREFIX + "first-seen"
+SENT_PARTS = PREFIX + "sent-parts"
+RECIPIENT_ID = PREFIX + "recipient-id"
+REASON = PREFIX + "reason"
+MESSAGE_ID = PREFIX + "message-id"
+
+# More parts than a request may have, more attempts than any policy allows: not ours.
+_LONGEST_PARTS_TEXT = 8192
+_MOST_ATTEMPTS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is known of a request besides its body.
+
+    `sent` holds the message id of each part that went, in order; None for an action or a
+    reaction. `is_republished` tells our own copies (parked, dead-lettered) from what a
+    producer published; `is_returned` tells a dead letter that somebody put back.
+    """
+
+    attempts: int = 0
+    first_seen: float | None = None
+    sent: tuple[str | None, ...] = ()
+    recipient_id: str | None = None
+    is_republished: bool = False
+    is_returned: bool = False
+
+    def with_part(self, result: Sent) -> "Progress":
+        """Add one part that the API took."""
+        return replace(
+            self,
+            sent=(*self.sent, result.message_id),
+            recipient_id=result.recipient_id or self.recipient_id,
+        )
+
+    def with_attempt(self) -> "Progress":
+        return replace(self, attempts=self.attempts + 1)
+
+    def headers(self) -> dict[str, object]:
+        """Give the headers that carry this progress."""
+        headers: dict[str, object] = {ATTEMPTS: self.attempts}
+        if self.first_seen is not None:
+            headers[FIRST_SEEN] = rfc3339(self.first_seen)
+        if self.sent:
+            headers[SENT_PARTS] = json.dumps(self.sent, separators=(",", ":"))
+        if self.recipient_id is not None:
+            headers[RECIPIENT_ID] = self.recipient_id
+        return headers
+
+
+def progress_from(headers: Mapping[str, object]) -> Progress | Problem:
+    """Read our own headers; a Problem when somebody else wrote something unreadable there.
+
+    A returned dead letter starts its attempts afresh and keeps the parts that went.
+    """
+    if not any(name.startswith(PREFIX) for name in headers):
+        return Progress()
+    is_returned = REASON in headers
+    try:
+        return Progress(
+            attempts=0 if is_returned else _attempts(headers.get(ATTEMPTS, 0)),
+            first_seen=None if is_returned else _time(headers.get(FIRST_SEEN)),
+            sent=_sent_parts(headers.get(SENT_PARTS, "[]")),
+            recipient_id=_optional_text(headers.get(RECIPIENT_ID), RECIPIENT_ID),
+            is_republished=True,
+            is_returned=is_returned,
+        )
+    except _Unreadable as unreadable:
+        name, form = unreadable.args
+        return Problem(
+            "", f"the message header {name} must be {form}; leave out headers named {PREFIX}*"
+        )
+
+
+class _Unreadable(Exception):
+    """A header of ours that is not as we write it: (name, what it should be)."""
+
+
+def _attempts(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_ATTEMPTS:
+        raise _Unreadable(ATTEMPTS, "a whole number from 0")
+    return value
+
+
+def _time(value: object) -> float | None:
+    if value is None:
+        return None
+    try:
+        return datetime.fromisoformat(str(value)).timestamp()
+    except (ValueError, OverflowError):
+        raise _Unreadable(FIRST_SEEN, "an RFC 3339 date and time") from None
+
+
+def _sent_parts(value: object) -> tuple[str | None, ...]:
+    unreadable = _Unreadable(SENT_PARTS, "a JSON array of message ids")
+    if not isinstance(value, str) or len(value) > _LONGEST_PARTS_TEXT:
+        raise unreadable
+    try:
+        parts = json.loads(value)
+    except (ValueError, RecursionError):
+        raise unreadable from None
+    if not isinstance(parts, list) or not all(p is None or isinstance(p, str) for p in parts):
+        raise unreadable
+    return tuple(parts)
+
+
+def _optional_text(value: object, name: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise _Unreadable(name, "text")
+    return value
+
+
+def rfc3339(moment: float) -> str:
+    """Write unix seconds as RFC 3339 in UTC, with milliseconds."""
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

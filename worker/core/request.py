@@ -1,0 +1,107 @@
+"""A send-request: what a producer wants sent, by which account, to whom and when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NewType
+
+from worker.core.kind import Bucket, Kind, bucket_of, kind_of_message
+
+RequestId = NewType("RequestId", str)
+AccountId = NewType("AccountId", str)
+
+
+class Author(StrEnum):
+    """Who wrote the message; only a human's may use the human agent window."""
+
+    AUTOMATION = "automation"
+    HUMAN = "human"
+
+
+class OnUnknown(StrEnum):
+    """What to do when it cannot be known whether the API took a message."""
+
+    VERIFY = "verify"
+    HOLD = "hold"
+    RESEND = "resend"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One call to the messages endpoint: its kind, its limit and its exact JSON body."""
+
+    kind: Kind
+    bucket: Bucket
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """A valid request. Times are unix seconds; `fingerprint` tells equal bodies from others."""
+
+    id: RequestId
+    account_id: AccountId
+    recipient: Mapping[str, Any]
+    parts: tuple[Part, ...]
+    fingerprint: bytes
+    author: Author = Author.AUTOMATION
+    last_inbound_at: float | None = None
+    not_before: float | None = None
+    expires_at: float | None = None
+    on_unknown: OnUnknown = OnUnknown.VERIFY
+    metadata: Mapping[str, Any] | None = None
+
+    @property
+    def key(self) -> tuple[AccountId, RequestId]:
+        """What makes the request unique; ids of different accounts do not meet."""
+        return self.account_id, self.id
+
+    @property
+    def conversation(self) -> tuple[AccountId, str]:
+        """The thread it belongs to: requests with the same value must not overlap."""
+        person = self.recipient.get("id")
+        return self.account_id, person or f"comment:{self.recipient['comment_id']}"
+
+    @property
+    def is_private_reply(self) -> bool:
+        return "comment_id" in self.recipient
+
+
+def request_from(document: Mapping[str, Any], *, fingerprint: bytes) -> SendRequest:
+    """Build the request from a document that the contract has found valid."""
+    recipient = document["recipient"]
+    return SendRequest(
+        id=RequestId(document["id"]),
+        account_id=AccountId(document["account_id"]),
+        recipient=recipient,
+        parts=tuple(_parts(document, recipient)),
+        fingerprint=fingerprint,
+        author=Author(document.get("author", Author.AUTOMATION)),
+        last_inbound_at=_timestamp(document.get("last_inbound_at")),
+        not_before=_timestamp(document.get("not_before")),
+        expires_at=_timestamp(document.get("expires_at")),
+        on_unknown=OnUnknown(document.get("on_unknown", OnUnknown.VERIFY)),
+        metadata=document.get("metadata"),
+    )
+
+
+def _parts(document: Mapping[str, Any], recipient: Mapping[str, Any]) -> list[Part]:
+    # `live` only chooses the limit; Graph knows recipient.id and recipient.comment_id alone.
+    to = {name: value for name, value in recipient.items() if name != "live"}
+    if "sender_action" in document:
+        kind = Kind(document["sender_action"])
+        body = {"recipient": to, "sender_action": document["sender_action"]}
+        if "payload" in document:
+            body["payload"] = document["payload"]
+        return [Part(kind, bucket_of(kind, recipient), body)]
+    messages = document["messages"] if "messages" in document else [document["message"]]
+    return [
+        Part(kind, bucket_of(kind, recipient), {"recipient": to, "message": message})
+        for message in messages
+        for kind in [kind_of_message(message)]
+    ]
+
+
+def _timestamp(text: str | None) -> float | None:
+    return None if text is None else datetime.fromisoformat(text).timestamp()

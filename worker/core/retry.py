@@ -1,0 +1,23 @@
+"""When to try again: exponential backoff with full jitter, inside a deadline."""
+
+from dataclasses import dataclass
+
+# Shorter than this there is no point: one hop through a delay queue takes a second.
+SHORTEST_DELAY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how far apart a request is tried that certainly was not sent."""
+
+    max_attempts: int = 8
+    base_s: float = 2.0
+    longest_s: float = 900.0
+
+    def delay_s(self, attempt: int, *, jitter: float) -> float:
+        """Give the wait after `attempt` (1 for the first); `jitter` is a sample from [0, 1)."""
+        ceiling = min(self.longest_s, self.base_s * 2.0 ** min(attempt - 1, 30))
+        return max(SHORTEST_DELAY_S, jitter * ceiling)
+
+    def is_used_up(self, attempt: int) -> bool:
+        return attempt >= self.max_attempts

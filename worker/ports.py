@@ -1,0 +1,128 @@
+"""What the pipeline needs from the world, as small Protocols that the adapters fulfil."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from worker.core.account import Account
+from worker.core.admission import Admission
+from worker.core.delivery import Delivery
+from worker.core.outcome import Dead, Outcome
+from worker.core.outcome_event import OutcomeEvent
+from worker.core.progress import Progress
+from worker.core.report import Report
+from worker.core.request import AccountId, Part, SendRequest
+from worker.core.send_result import Refused, SendResult, Throttled
+
+
+class Clock(Protocol):
+    """Time and chance."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        ...
+
+    async def sleep_until(self, moment: float) -> None:
+        """Wait until `moment` (unix seconds); return at once when it has passed."""
+        ...
+
+    def jitter(self) -> float:
+        """Give a fresh sample from [0, 1)."""
+        ...
+
+
+class Accounts(Protocol):
+    """The accounts the worker may send for."""
+
+    async def find(self, account_id: AccountId) -> Account | None:
+        """Give the account as its source describes it now; None when there is no such account."""
+        ...
+
+
+class Gate(Protocol):
+    """Limits, ledger, turns and cooldowns: the memory across requests (design 5)."""
+
+    async def admit(
+        self,
+        request: SendRequest,
+        account: Account | None,
+        *,
+        progress: Progress,
+        deadline: float | None,
+    ) -> Admission:
+        """Ask to send the next part: duplicate, closed, deadline, turn, rate, attempt record.
+
+        May wait up to about two seconds for the conversation's turn. `Go` leaves an attempt
+        record behind: it must be followed by `conclude`.
+        """
+        ...
+
+    async def advance(
+        self, request: SendRequest, account: Account, *, progress: Progress
+    ) -> Admission:
+        """Record a part that went (the last of `progress.sent`) and ask for the next one."""
+        ...
+
+    async def close(
+        self, request: SendRequest, account: Account, result: Throttled | Refused
+    ) -> float:
+        """Close what `result` reaches (conversation, account or app); say until when."""
+        ...
+
+    async def conclude(
+        self, request: SendRequest, outcome: Outcome, event: OutcomeEvent | None
+    ) -> None:
+        """Write the result of the pass, before anything is published. Ends the attempt.
+
+        `event` is given for a terminal outcome and answers every later duplicate.
+        """
+        ...
+
+
+class Graph(Protocol):
+    """The Instagram API."""
+
+    async def send(
+        self,
+        account: Account,
+        part: Part,
+        *,
+        tag: Mapping[str, object],
+        is_first_attempt: bool,
+    ) -> SendResult:
+        """POST one part; every library failure becomes a result. Never retries by itself."""
+        ...
+
+
+class Publisher(Protocol):
+    """Confirmed publishing. Each call returns when the broker has the message safely.
+
+    Waits through lost connections; raises only when cancelled.
+    """
+
+    async def park(self, delivery: Delivery, progress: Progress, *, delay_s: float) -> None:
+        """Send the delivery through the delay queues, back to the queue it came from."""
+        ...
+
+    async def bury(self, delivery: Delivery, dead: Dead, request: SendRequest | None) -> None:
+        """Publish the dead letter: body and properties untouched."""
+        ...
+
+    async def announce(self, event: OutcomeEvent, deliveries: Sequence[Delivery]) -> None:
+        """Publish the outcome event, and to each reply address of `deliveries`."""
+        ...
+
+
+class Receipts(Protocol):
+    """Settling deliveries on the channel they came from. A dead channel is no error."""
+
+    async def ack(self, delivery: Delivery) -> None: ...
+
+    async def hand_back(self, delivery: Delivery) -> None:
+        """Give an untouched delivery to another worker."""
+        ...
+
+
+class Observer(Protocol):
+    """Told once per pass how it went; logs and metrics read it."""
+
+    def observe(self, report: Report) -> None: ...
