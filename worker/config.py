@@ -73,7 +73,7 @@ class Config(BaseModel):
     )
     partitions: int = Field(8, ge=1, le=64, description="intake queues of the interactive lane")
     declare: bool = Field(
-        True, description="declare the topology at start; false checks it passively"
+        default=True, description="declare the topology at start; false checks it passively"
     )
     prefetch: int = Field(64, ge=1, le=2000, description="unsettled deliveries per intake queue")
     concurrency: int = Field(200, ge=1, le=5000, description="calls to the API at the same time")

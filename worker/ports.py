@@ -10,7 +10,7 @@ from worker.core.outcome import Dead, Outcome
 from worker.core.outcome_event import OutcomeEvent
 from worker.core.progress import Progress
 from worker.core.report import Report
-from worker.core.request import AccountId, Part, SendRequest
+from worker.core.request import AccountId, Identity, Part, SendRequest
 from worker.core.send_result import Refused, SendResult, Throttled
 
 
@@ -103,7 +103,7 @@ class Publisher(Protocol):
         """Send the delivery through the delay queues, back to the queue it came from."""
         ...
 
-    async def bury(self, delivery: Delivery, dead: Dead, request: SendRequest | None) -> None:
+    async def bury(self, delivery: Delivery, dead: Dead, identity: Identity) -> None:
         """Publish the dead letter: body and properties untouched."""
         ...
 

@@ -7,7 +7,7 @@ from worker.core.outcome import Dead
 from worker.core.problem import Problem
 from worker.core.progress import ATTEMPTS, FIRST_SEEN, MESSAGE_ID, PREFIX, REASON, rfc3339
 from worker.core.reason import ADVICE, SAFE_TO_REPLAY
-from worker.core.request import SendRequest
+from worker.core.request import Identity
 
 # All headers together must stay below 4 KiB; the problems are the only part that can grow.
 _LONGEST_PROBLEMS = 1500
@@ -15,7 +15,7 @@ _LONGEST_DETAIL = 300
 
 
 def dead_letter_headers(
-    delivery: Delivery, dead: Dead, request: SendRequest | None, *, now: float
+    delivery: Delivery, dead: Dead, identity: Identity, *, now: float
 ) -> dict[str, object]:
     """Say why, when and after what the request was given up, and what to do about it."""
     error = dead.error
@@ -30,8 +30,8 @@ def dead_letter_headers(
         FIRST_SEEN: rfc3339(dead.progress.first_seen or now),
         PREFIX + "lane": delivery.lane.value,
         PREFIX + "queue": delivery.queue,
-        PREFIX + "request-id": request.id if request else None,
-        PREFIX + "account-id": request.account_id if request else None,
+        PREFIX + "request-id": identity.id,
+        PREFIX + "account-id": identity.account_id,
         MESSAGE_ID: delivery.properties.message_id,
         PREFIX + "code": error.code if error else None,
         PREFIX + "subcode": error.subcode if error else None,

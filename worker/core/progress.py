@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from worker.core.problem import Problem
+from worker.core.reason import Reason
 from worker.core.send_result import Sent
 
 PREFIX = "x-igsend-"
@@ -27,7 +28,7 @@ class Progress:
 
     `sent` holds the message id of each part that went, in order; None for an action or a
     reaction. `is_republished` tells our own copies (parked, dead-lettered) from what a
-    producer published; `is_returned` tells a dead letter that somebody put back.
+    producer published; `returned_from` is the reason of a dead letter that somebody put back.
     """
 
     attempts: int = 0
@@ -35,7 +36,7 @@ class Progress:
     sent: tuple[str | None, ...] = ()
     recipient_id: str | None = None
     is_republished: bool = False
-    is_returned: bool = False
+    returned_from: str | None = None
 
     def with_part(self, result: Sent) -> "Progress":
         """Add one part that the API took."""
@@ -44,6 +45,11 @@ class Progress:
             sent=(*self.sent, result.message_id),
             recipient_id=result.recipient_id or self.recipient_id,
         )
+
+    @property
+    def is_doubtful(self) -> bool:
+        """True when it may have been sent already, and nobody has said to send it anyway."""
+        return self.returned_from == Reason.UNCONFIRMED
 
     def with_attempt(self) -> "Progress":
         return replace(self, attempts=self.attempts + 1)
@@ -67,15 +73,15 @@ def progress_from(headers: Mapping[str, object]) -> Progress | Problem:
     """
     if not any(name.startswith(PREFIX) for name in headers):
         return Progress()
-    is_returned = REASON in headers
     try:
+        returned_from = _optional_text(headers.get(REASON), REASON)
         return Progress(
-            attempts=0 if is_returned else _attempts(headers.get(ATTEMPTS, 0)),
-            first_seen=None if is_returned else _time(headers.get(FIRST_SEEN)),
+            attempts=0 if returned_from else _attempts(headers.get(ATTEMPTS, 0)),
+            first_seen=None if returned_from else _time(headers.get(FIRST_SEEN)),
             sent=_sent_parts(headers.get(SENT_PARTS, "[]")),
             recipient_id=_optional_text(headers.get(RECIPIENT_ID), RECIPIENT_ID),
             is_republished=True,
-            is_returned=is_returned,
+            returned_from=returned_from,
         )
     except _Unreadable as unreadable:
         name, form = unreadable.args

@@ -1,15 +1,18 @@
 """What one pass of a delivery through the worker was, for logs and metrics."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from worker.core.delivery import Delivery
 from worker.core.outcome import Outcome
-from worker.core.request import SendRequest
+from worker.core.request import Identity, SendRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One pass: what came, how it ended, and where the time went (seconds)."""
+    """One pass: what came, how it ended, and where the time went (seconds).
+
+    `request` is None, and `identity` may be partly empty, when the body was no valid request.
+    """
 
     delivery: Delivery
     request: SendRequest | None
@@ -18,3 +21,4 @@ class Report:
     finished_at: float
     api_s: float = 0.0
     api_calls: int = 0
+    identity: Identity = field(default_factory=Identity)

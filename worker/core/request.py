@@ -12,6 +12,14 @@ RequestId = NewType("RequestId", str)
 AccountId = NewType("AccountId", str)
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a delivery is about; None for what an unreadable body does not tell."""
+
+    id: str | None = None
+    account_id: str | None = None
+
+
 class Author(StrEnum):
     """Who wrote the message; only a human's may use the human agent window."""
 
@@ -56,6 +64,10 @@ class SendRequest:
     def key(self) -> tuple[AccountId, RequestId]:
         """What makes the request unique; ids of different accounts do not meet."""
         return self.account_id, self.id
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.id, self.account_id)
 
     @property
     def conversation(self) -> tuple[AccountId, str]:

@@ -1,0 +1,1 @@
+"""REMEMBERS across requests: limits, ledger, turns and closures, behind the Gate port."""

@@ -1,0 +1,79 @@
+"""One request at a time per conversation, in order of arrival, also while one is parked."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from worker.core.request import SendRequest
+
+Conversation = tuple[str, str]
+Key = tuple[str, str]
+
+# How long after it was due a parked request keeps its place. A message that is deleted from a
+# delay queue by hand must not block its conversation for ever.
+LEASE_S = 120.0
+
+
+@dataclass(slots=True)
+class _Place:
+    """A place in the queue: when its holder is due back (None while it is in hand)."""
+
+    due: float | None = None
+    called: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Turns:
+    """The queues of all conversations; empty ones are forgotten."""
+
+    def __init__(self) -> None:
+        self._queues: dict[Conversation, dict[Key, _Place]] = {}
+
+    def __len__(self) -> int:
+        return len(self._queues)
+
+    def line_up(self, request: SendRequest, *, now: float) -> None:
+        """Take a place at the end, or keep the one it has."""
+        queue = self._queues.setdefault(request.conversation, {})
+        self._drop_lost(queue, now)
+        queue.setdefault(request.key, _Place()).due = None
+
+    def has_turn(self, request: SendRequest) -> bool:
+        return next(iter(self._queues[request.conversation])) == request.key
+
+    async def wait(self, request: SendRequest, *, at_most_s: float) -> bool:
+        """Wait until it is the request's turn; False when it still is not."""
+        place = self._queues[request.conversation][request.key]
+        try:
+            async with asyncio.timeout(at_most_s):
+                while not self.has_turn(request):
+                    place.called.clear()
+                    await place.called.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def head_is_due(self, request: SendRequest, *, now: float) -> float:
+        """When whoever is first is expected (unix seconds); now if it is in hand."""
+        head = next(iter(self._queues[request.conversation].values()))
+        return now if head.due is None else max(now, head.due)
+
+    def expect(self, request: SendRequest, *, due: float) -> None:
+        """Keep the place of a request that is parked until `due`."""
+        place = self._queues.get(request.conversation, {}).get(request.key)
+        if place is not None:
+            place.due = due
+
+    def leave(self, request: SendRequest) -> None:
+        """Give up the place and call the next."""
+        queue = self._queues.get(request.conversation)
+        if queue is None or queue.pop(request.key, None) is None:
+            return
+        if not queue:
+            del self._queues[request.conversation]
+            return
+        next(iter(queue.values())).called.set()
+
+    @staticmethod
+    def _drop_lost(queue: dict[Key, _Place], now: float) -> None:
+        lost = [k for k, p in queue.items() if p.due is not None and p.due + LEASE_S < now]
+        for key in lost:
+            del queue[key]

@@ -1,0 +1,60 @@
+"""The requests in hand in this process. A redelivery joins the running attempt.
+
+When a connection is lost the broker delivers again what is still being sent. The second
+delivery must not start a second send: its tag gets the ack of the first one's work.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from worker.core.account import Account
+from worker.core.delivery import Delivery
+from worker.core.progress import Progress
+from worker.core.request import AccountId, RequestId, SendRequest
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One request in hand, its deliveries (the first started it), and what is known of it.
+
+    `progress` is kept up to date while parts are sent; `is_calling` is true between the first
+    byte of a call and its classified answer. `api_s` is the time spent in calls, seconds.
+    """
+
+    request: SendRequest
+    deliveries: list[Delivery]
+    progress: Progress
+    started_at: float
+    account: Account | None = None
+    deadline: float | None = None
+    is_calling: bool = False
+    api_s: float = 0.0
+    api_calls: int = 0
+
+    @property
+    def delivery(self) -> Delivery:
+        """The delivery that started it."""
+        return self.deliveries[0]
+
+
+class InFlight:
+    """All attempts of this process, by account and request id."""
+
+    def __init__(self) -> None:
+        self._attempts: dict[tuple[AccountId, RequestId], Attempt] = {}
+
+    def __len__(self) -> int:
+        return len(self._attempts)
+
+    def running(self, request: SendRequest) -> Attempt | None:
+        return self._attempts.get(request.key)
+
+    @contextmanager
+    def holding(self, attempt: Attempt) -> Iterator[None]:
+        """Keep the attempt joinable until the block ends."""
+        self._attempts[attempt.request.key] = attempt
+        try:
+            yield
+        finally:
+            del self._attempts[attempt.request.key]

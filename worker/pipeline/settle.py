@@ -1,0 +1,134 @@
+"""Step 4: remember, publish, then tell the broker. Always in that order.
+
+A crash between two of these repeats the later ones; none of them sends a message.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from worker.core.delivery import Delivery
+from worker.core.ending import event_of
+from worker.core.outcome import (
+    Completed,
+    Dead,
+    Duplicate,
+    HandedBack,
+    Outcome,
+    Postponed,
+    Retrying,
+)
+from worker.core.outcome_event import OutcomeEvent
+from worker.core.progress import Progress
+from worker.core.report import Report
+from worker.core.request import SendRequest
+from worker.pipeline.in_flight import Attempt
+from worker.pipeline.read import Unreadable
+from worker.ports import Clock, Gate, Observer, Publisher, Receipts
+
+
+class Settler:
+    """The only place that publishes and acks."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        publisher: Publisher,
+        receipts: Receipts,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        self._gate = gate
+        self._publisher = publisher
+        self._receipts = receipts
+        self._clock = clock
+        self._observer = observer
+
+    async def __call__(self, attempt: Attempt, outcome: Outcome) -> None:
+        request = attempt.request
+        event = self._event(outcome, request)
+        await self._gate.conclude(request, outcome, event)
+        published = list(attempt.deliveries)
+        await self._publish(attempt, outcome, event, published)
+        # Deliveries may still join while the earlier ones are acked.
+        for delivery in attempt.deliveries:
+            if event is not None and delivery not in published and delivery.reply_address:
+                await self._publisher.announce(replace(event, duplicate=True), [delivery])
+            await self._let_go(delivery, outcome)
+        self._report(attempt, outcome)
+
+    async def unreadable(self, delivery: Delivery, unreadable: Unreadable) -> None:
+        """Settle a delivery that is no request: nothing is known of it, so nothing remembered."""
+        started_at = self._clock.now()
+        dead, identity = unreadable.dead, unreadable.identity
+        event = event_of(dead, identity, finished_at=started_at)
+        await self._publisher.bury(delivery, dead, identity)
+        await self._publisher.announce(event, [delivery])
+        await self._receipts.ack(delivery)
+        self._observer.observe(
+            Report(delivery, None, dead, started_at, self._clock.now(), identity=identity)
+        )
+
+    def _event(self, outcome: Outcome, request: SendRequest) -> OutcomeEvent | None:
+        metadata: Mapping[str, Any] | None = request.metadata
+        match outcome:
+            case Completed() | Dead():
+                return event_of(
+                    outcome, request.identity, finished_at=self._clock.now(), metadata=metadata
+                )
+            case Duplicate():
+                return replace(outcome.first, duplicate=True, metadata=metadata)
+            case Postponed() | Retrying() | HandedBack():
+                return None
+
+    async def _publish(
+        self,
+        attempt: Attempt,
+        outcome: Outcome,
+        event: OutcomeEvent | None,
+        deliveries: Sequence[Delivery],
+    ) -> None:
+        match outcome:
+            case Postponed() | Retrying():
+                await self._park(deliveries, outcome.progress, until=outcome.until)
+            case Dead():
+                await self._publisher.bury(attempt.delivery, outcome, attempt.request.identity)
+            case Completed() | Duplicate() | HandedBack():
+                pass
+        if event is not None and not _is_only_repeated(attempt.delivery, outcome):
+            await self._publisher.announce(event, deliveries)
+
+    async def _park(
+        self, deliveries: Sequence[Delivery], progress: Progress, *, until: float
+    ) -> None:
+        # One copy for each place that waits for an answer; usually that is one copy.
+        for delivery in {d.reply_address: d for d in reversed(deliveries)}.values():
+            delay_s = until - self._clock.now()
+            await self._publisher.park(delivery, progress, delay_s=delay_s)
+
+    async def _let_go(self, delivery: Delivery, outcome: Outcome) -> None:
+        if isinstance(outcome, HandedBack):
+            await self._receipts.hand_back(delivery)
+        else:
+            await self._receipts.ack(delivery)
+
+    def _report(self, attempt: Attempt, outcome: Outcome) -> None:
+        self._observer.observe(
+            Report(
+                attempt.delivery,
+                attempt.request,
+                outcome,
+                attempt.started_at,
+                self._clock.now(),
+                api_s=attempt.api_s,
+                api_calls=attempt.api_calls,
+                identity=attempt.request.identity,
+            )
+        )
+
+
+def _is_only_repeated(delivery: Delivery, outcome: Outcome) -> bool:
+    """A redelivery of what this worker has settled and announced already: only the ack was lost."""
+    return isinstance(outcome, Duplicate) and (
+        delivery.redelivered or delivery.known_progress.is_republished
+    )

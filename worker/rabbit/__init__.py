@@ -1,0 +1,1 @@
+"""TALKS to RabbitMQ; the only home of aio-pika and aiormq."""

@@ -1,0 +1,151 @@
+"""One supervised connection to the broker: it comes back by itself and says how it is."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import aio_pika
+from aiormq.abc import AbstractConnection
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+from pamqp.exceptions import PAMQPException
+from yarl import URL
+
+from worker.rabbit import lenient
+
+# A dead peer is noticed after three missed beats, so within about 50 s.
+HEARTBEAT_S = 15
+CONNECT_TIMEOUT_S = 15.0
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 15.0
+# How often the link asks whether the broker has blocked it (memory or disk alarm).
+BLOCKED_POLL_S = 1.0
+
+CONNECTION_ERRORS = (
+    AMQPError,
+    ChannelInvalidStateError,
+    ConnectionError,
+    EOFError,
+    OSError,
+    PAMQPException,
+    TimeoutError,
+)
+
+
+class LinkObserver(Protocol):
+    """Told of every change, for logs, metrics and readiness."""
+
+    def link_changed(self, role: str, *, state: str, detail: str) -> None: ...
+
+
+class Link:
+    """Connects, hands the connection to its user, and starts again when that one is done."""
+
+    def __init__(self, url: str, *, role: str, name: str, observer: LinkObserver) -> None:
+        self._url = _with_heartbeat(url)
+        self._role = role
+        self._name = name
+        self._observer = observer
+        self.trouble: str | None = f"the {role} connection to RabbitMQ is not open yet"
+
+    async def run(self, use: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+        """Serve for ever. `use` returns, or raises a connection error, when it must reconnect.
+
+        Pauses between tries grow and are jittered, so that replicas do not come in step. Any
+        other exception of `use` passes through.
+        """
+        pause_s = FIRST_PAUSE_S
+        while True:
+            started = asyncio.get_running_loop().time()
+            try:
+                await self._once(use)
+                detail = "closed"
+            except CONNECTION_ERRORS as error:
+                detail = describe(error)
+            except asyncio.CancelledError:
+                if is_own_cancellation():
+                    raise
+                detail = "closed while in use"
+            self._down(detail)
+            if asyncio.get_running_loop().time() - started > LONGEST_PAUSE_S:
+                pause_s = FIRST_PAUSE_S
+            await asyncio.sleep(pause_s * (0.5 + random.random()))
+            pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+
+    async def _once(self, use: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+        connection = await aio_pika.connect(
+            self._url,
+            timeout=CONNECT_TIMEOUT_S,
+            client_properties={"connection_name": f"{self._name}/{self._role}"},
+        )
+        try:
+            assert connection.transport is not None, "an open connection has a transport"
+            wire = connection.transport.connection
+            self.trouble = None
+            self._observer.link_changed(self._role, state="up", detail="")
+            async with asyncio.TaskGroup() as tasks:
+                watch = tasks.create_task(self._watch_blocked(wire))
+                try:
+                    await use(wire)
+                finally:
+                    watch.cancel()
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+        finally:
+            await connection.close()
+
+    async def _watch_blocked(self, wire: AbstractConnection) -> None:
+        while not wire.is_closed:
+            try:
+                async with asyncio.timeout(BLOCKED_POLL_S):
+                    await wire.ready()
+            except TimeoutError:
+                if self.trouble is None:
+                    self.trouble = f"RabbitMQ has blocked the {self._role} connection (alarm)"
+                    self._observer.link_changed(self._role, state="blocked", detail="alarm")
+                continue
+            if self.trouble is not None:
+                self.trouble = None
+                self._observer.link_changed(self._role, state="up", detail="unblocked")
+            await asyncio.sleep(BLOCKED_POLL_S)
+
+    def _down(self, detail: str) -> None:
+        self.trouble = f"the {self._role} connection to RabbitMQ is down: {detail}"
+        self._observer.link_changed(self._role, state="down", detail=detail)
+
+
+def describe(error: BaseException) -> str:
+    """One line about a connection error, without credentials."""
+    text = " ".join(str(part) for part in error.args if part is not None) or "no details"
+    return f"{type(error).__name__}: {text}"
+
+
+async def closed(*closing: asyncio.Future[object]) -> None:
+    """Wait until one of the futures is done, and take its exception as read."""
+    done, pending = await asyncio.wait(closing, return_when=asyncio.FIRST_COMPLETED)
+    for future in pending:
+        future.cancel()
+    for future in done:
+        if not future.cancelled():
+            future.exception()
+
+
+def is_own_cancellation() -> bool:
+    """Tell a cancellation of this task from one that aiormq hands to those who wait for it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _with_heartbeat(url: str) -> str:
+    parsed = URL(url)
+    if "heartbeat" in parsed.query:
+        return url
+    return str(parsed.update_query(heartbeat=HEARTBEAT_S))
+
+
+lenient.install()
