@@ -17,7 +17,7 @@ RPC_TIMEOUT_S = 30.0
 
 _INEQUIVALENT = re.compile(
     r"inequivalent arg '(?P<argument>[^']+)' .*?: "
-    r"received (?P<ours>.*?) but current is (?P<theirs>.*)$"
+    r"received (?:the value )?(?P<ours>.*?) but current is (?:the value )?(?P<theirs>.*)$"
 )
 
 
@@ -160,6 +160,12 @@ def _difference(text: str) -> str:
     if match is None:
         return text
     return (
-        f"{match['argument']} is {match['theirs']}, it should be {match['ours']}; arguments "
-        "cannot be changed in place: move the messages, delete the object, declare again"
+        f"{match['argument']} is {_plain(match['theirs'])}, it should be "
+        f"{_plain(match['ours'])}; arguments cannot be changed in place: "
+        "move the messages, delete the object, declare again"
     )
+
+
+def _plain(value: str) -> str:
+    """Reduce "'1000' of type 'signedint'" to 1000."""
+    return value.split("' of type", maxsplit=1)[0].strip("'")

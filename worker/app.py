@@ -1,0 +1,174 @@
+"""The only wiring: settings in, a running worker out. It stops in the reverse order of its start."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+
+from aiormq.abc import AbstractConnection
+
+from worker.accounts.source import AccountSource
+from worker.clock import SystemClock
+from worker.config import Config
+from worker.contract.validator import RequestValidator
+from worker.core.retry import RetryPolicy
+from worker.gate.memory.gate import MemoryGate
+from worker.graph.client import GraphClient
+from worker.pipeline.admit import Admitter
+from worker.pipeline.consume import Consumer
+from worker.pipeline.drain import Drain
+from worker.pipeline.process import Process
+from worker.pipeline.read import Reader
+from worker.pipeline.send import Sender
+from worker.pipeline.settle import Settler
+from worker.rabbit.declare import TopologyError, declare, verify_intake
+from worker.rabbit.intake import Intake, RabbitReceipts
+from worker.rabbit.link import Link
+from worker.rabbit.names import Names
+from worker.rabbit.publisher import RabbitPublisher
+from worker.rabbit.topology import topology_of
+from worker.telemetry.health import running_health_server
+from worker.telemetry.reporting import Reporting
+
+# A predecessor on the memory gate may still be draining when this worker starts.
+OTHER_CONSUMERS_GRACE_S = 30.0
+OTHER_CONSUMERS_POLL_S = 1.0
+PUBLISH_FLUSH_S = 5.0
+
+
+class StartError(Exception):
+    """The worker cannot start as configured; the text says why and what to do."""
+
+
+class Worker:
+    """One worker process, from its settings."""
+
+    def __init__(self, config: Config, environment: Mapping[str, str]) -> None:
+        if config.accounts is None:
+            raise StartError(
+                "IGSEND_ACCOUNTS is not set; give a directory of token files or a .toml or .json file"
+            )
+        clock = SystemClock()
+        self._config = config
+        self._names = Names(config.prefix, config.partitions)
+        self._reporting = Reporting(config)
+        self._accounts = AccountSource(config.accounts, environment=environment)
+        self._graph = GraphClient(config)
+        self._gate = MemoryGate(
+            clock,
+            margin=config.rate_margin,
+            keep_s=config.remember_s,
+            most=config.remember_max,
+        )
+        self._publisher = RabbitPublisher(
+            self._names, clock, outcomes=config.outcomes, observer=self._reporting
+        )
+        receipts, drain = RabbitReceipts(), Drain()
+        process = Process(
+            Reader(RequestValidator(), clock),
+            Admitter(self._accounts, self._gate, drain),
+            Sender(
+                self._graph,
+                self._gate,
+                clock,
+                drain,
+                policy=RetryPolicy(
+                    config.max_attempts, config.retry_base_s, config.retry_longest_s
+                ),
+                concurrency=config.concurrency,
+            ),
+            Settler(self._gate, self._publisher, receipts, clock, self._reporting),
+            now=clock.now,
+            on_mishap=self._reporting.mishap,
+        )
+        self._consumer = Consumer(process, receipts, drain, on_failure=self._reporting.mishap)
+        self._intake = Intake(
+            self._names.intake,
+            prefetch=config.prefetch,
+            submit=self._consumer.submit,
+            prepare=self._prepare,
+        )
+        name = f"igsend/{socket.gethostname()}-{os.getpid()}"
+        url = config.amqp_url.get_secret_value()
+        self._consume_link = Link(url, role="consume", name=name, observer=self._reporting)
+        self._publish_link = Link(url, role="publish", name=name, observer=self._reporting)
+        self._has_consumed = False
+        self._refused: StartError | None = None
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask for a graceful stop: finish what is in hand, then return from `run`."""
+        self._stop.set()
+
+    async def run(self) -> bool:
+        """Work until `stop`; True when everything in hand was settled.
+
+        Raises StartError when the broker shows that this worker must not run.
+        """
+        config = self._config
+        await self._accounts.load()
+        async with (
+            self._graph,
+            running_health_server(
+                config.http_host,
+                config.http_port,
+                reporting=self._reporting,
+                reasons=self.reasons_not_ready,
+                status=self._status,
+            ) as health,
+        ):
+            self._reporting.started(config, port=health.port, accounts=self._accounts.count)
+            is_clean = await self._serve()
+        self._reporting.stopped(is_clean=is_clean)
+        if self._refused is not None:
+            raise self._refused
+        return is_clean
+
+    async def _serve(self) -> bool:
+        async with asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(self._accounts.watch()),
+                tasks.create_task(self._reporting.measure(self._measure)),
+                tasks.create_task(self._publish_link.run(self._publisher.use)),
+            ]
+            consuming = tasks.create_task(self._consume_link.run(self._intake.use))
+            draining = tasks.create_task(self._stop_consuming())
+            # The connections outlive the deliveries in hand, which still publish and ack.
+            is_clean = await self._consumer.run(self._stop, drain_s=self._config.drain_s)
+            await draining
+            consuming.cancel()
+            for task in background:
+                task.cancel()
+        return is_clean
+
+    async def _stop_consuming(self) -> None:
+        await self._stop.wait()
+        await self._intake.stop()
+
+    async def _prepare(self, connection: AbstractConnection) -> None:
+        """Bring the topology about, or verify it, on every new connection."""
+        try:
+            if self._config.declare:
+                await declare(connection, topology_of(self._names))
+            queues = tuple(self._names.intake)
+            others = await verify_intake(connection, queues)
+            if others and not self._has_consumed and not self._config.allow_other_consumers:
+                await self._wait_for_others(connection, queues)
+            self._has_consumed = True
+        except TopologyError as error:
+            self._refuse(str(error))
+
+    async def _wait_for_others(
+        self, connection: AbstractConnection, queues: tuple[str, ...]
+    ) -> None:
+        """Refuse to run beside another worker: the memory gate knows nothing of its sends."""
+        try:
+            async with asyncio.timeout(OTHER_CONSUMERS_GRACE_S):
+                while await verify_intake(connection, queues):
+                    await asyncio.sleep(OTHER_CONSUMERS_POLL_S)
+        except TimeoutError:
+            self._refuse(
+                "another worker consumes these queues, and IGSEND_GATE_URL=memory:// keeps limits "
+                "for one worker only; stop the other, or set IGSEND_ALLOW_OTHER_CONSUMERS=true "
+                "if sending too fast and in the wrong order is acceptable"
+            )

@@ -1,0 +1,113 @@
+"""`igsend topology`: show, declare, check or export exchanges, queues and bindings."""
+
+import asyncio
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from worker.cli.broker import wire_connection_to
+from worker.cli.failure import CommandFailed, config_from_environment
+from worker.config import Config
+from worker.rabbit.declare import Finding, TopologyError
+from worker.rabbit.declare import check as check_topology
+from worker.rabbit.declare import declare as declare_topology
+from worker.rabbit.names import Names
+from worker.rabbit.topology import Topology, definitions_of, topology_of
+
+app = typer.Typer(no_args_is_help=True, help="Exchanges, queues and bindings on the broker.")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+
+
+def _wanted(config: Config) -> Topology:
+    return topology_of(Names(config.prefix, config.partitions))
+
+
+@app.command()
+def show(json: Json = False) -> None:
+    """Print what the worker needs; no broker is asked."""
+    topology = _wanted(config_from_environment())
+    rows = [("exchange", e.name, e.type, dict(e.arguments)) for e in topology.exchanges]
+    rows += [("queue", q.name, "quorum", dict(q.arguments)) for q in topology.queues]
+    rows += [
+        ("binding", b.source, f"-> {b.destination}", {"routing_key": b.routing_key})
+        for b in topology.bindings
+    ]
+    if json:
+        keys = ("kind", "name", "type", "arguments")
+        _print_json([dict(zip(keys, row, strict=True)) for row in rows])
+        return
+    table = Table("kind", "name", "type", "arguments")
+    for kind, name, type_, arguments in rows:
+        table.add_row(kind, name, type_, ", ".join(f"{k}={v}" for k, v in arguments.items()))
+    Console().print(table)
+
+
+@app.command()
+def declare() -> None:
+    """Declare everything; needs a user with configure permission. Safe to repeat."""
+    config = config_from_environment()
+    topology = _wanted(config)
+    try:
+        asyncio.run(_declare(config, topology))
+    except TopologyError as error:
+        raise CommandFailed(str(error)) from None
+    typer.echo(
+        f"declared {len(topology.exchanges)} exchanges, {len(topology.queues)} queues and "
+        f"{len(topology.bindings)} bindings"
+    )
+
+
+@app.command()
+def check(json: Json = False) -> None:
+    """Compare the broker with what the worker needs; exit 1 when something is wrong."""
+    config = config_from_environment()
+    findings = asyncio.run(_check(config, _wanted(config)))
+    wrong = [finding for finding in findings if finding.state in {"missing", "different"}]
+    if json:
+        _print_json(
+            [
+                {"kind": f.kind, "name": f.name, "state": f.state, "detail": f.detail}
+                for f in findings
+            ]
+        )
+    else:
+        _print_findings(findings)
+    if wrong:
+        raise CommandFailed(
+            f"{len(wrong)} of {len(findings)} exchanges and queues are not as needed; missing "
+            "ones are created by `igsend topology declare`"
+        )
+
+
+@app.command()
+def export(
+    vhost: Annotated[str, typer.Option(help="The vhost to write into the document.")] = "/",
+) -> None:
+    """Print the topology as definitions JSON, for `rabbitmqctl import_definitions`."""
+    _print_json(definitions_of(_wanted(config_from_environment()), vhost=vhost))
+
+
+async def _declare(config: Config, topology: Topology) -> None:
+    async with wire_connection_to(config) as connection:
+        await declare_topology(connection, topology)
+
+
+async def _check(config: Config, topology: Topology) -> list[Finding]:
+    async with wire_connection_to(config) as connection:
+        return await check_topology(connection, topology)
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    for finding in findings:
+        if finding.state != "ok":
+            typer.echo(f"{finding.state:9} {finding.kind} {finding.name}: {finding.detail}")
+    good = sum(finding.state == "ok" for finding in findings)
+    typer.echo(f"{good} of {len(findings)} exchanges and queues are as needed")
+
+
+def _print_json(document: object) -> None:
+    typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

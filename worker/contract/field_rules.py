@@ -1,0 +1,110 @@
+"""The rules a schema cannot say: bytes, sizes, the order of dates and of messages.
+
+Each takes the document as it came, of whatever shape, and leaves wrong types to the schema.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from worker.contract.emoji import is_one_emoji
+from worker.core.problem import Problem
+
+# Meta, "Send a text message": UTF-8 and 1000 bytes or less.
+LONGEST_TEXT_BYTES = 1000
+LARGEST_METADATA_BYTES = 4096
+# No character takes more bytes than this, so a shorter text needs no counting.
+_MOST_BYTES_PER_CHARACTER = 4
+
+
+def broken_rules(document: dict[str, Any]) -> Iterator[Problem]:
+    """Give a problem for each rule the document breaks."""
+    yield from _texts(document)
+    yield from _hidden_quick_replies(document)
+    yield from _dates(document)
+    yield from _metadata(document)
+    yield from _reaction(document)
+
+
+def _messages(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    message = document.get("message")
+    if isinstance(message, dict):
+        yield "/message", message
+    messages = document.get("messages")
+    if isinstance(messages, list):
+        for index, each in enumerate(messages):
+            if isinstance(each, dict):
+                yield f"/messages/{index}", each
+
+
+def _texts(document: dict[str, Any]) -> Iterator[Problem]:
+    for pointer, message in _messages(document):
+        text = message.get("text")
+        if not isinstance(text, str) or not text:
+            continue
+        if text.isspace():
+            yield Problem(f"{pointer}/text", "is blank; Instagram refuses an empty message")
+        elif len(text) * _MOST_BYTES_PER_CHARACTER > LONGEST_TEXT_BYTES:
+            size = len(text.encode())
+            if size > LONGEST_TEXT_BYTES:
+                yield Problem(
+                    f"{pointer}/text",
+                    f"is {size} bytes in UTF-8; Instagram takes at most {LONGEST_TEXT_BYTES}",
+                )
+
+
+def _hidden_quick_replies(document: dict[str, Any]) -> Iterator[Problem]:
+    messages = document.get("messages")
+    if not isinstance(messages, list):
+        return
+    for index, message in enumerate(messages[:-1]):
+        if isinstance(message, dict) and "quick_replies" in message:
+            yield Problem(
+                f"/messages/{index}/quick_replies",
+                "must be on the last of the messages; whatever follows hides the buttons",
+            )
+
+
+def _dates(document: dict[str, Any]) -> Iterator[Problem]:
+    expires_at = _moment(document.get("expires_at"))
+    if expires_at is None:
+        return
+    for earlier in ("not_before", "last_inbound_at"):
+        moment = _moment(document.get(earlier))
+        if moment is not None and expires_at <= moment:
+            yield Problem(
+                "/expires_at", f"must be later than {earlier}, or the request can never be sent"
+            )
+
+
+def _moment(value: Any) -> datetime | None:
+    """Read a date-time with offset; None when it is none, which the schema reports."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _metadata(document: dict[str, Any]) -> Iterator[Problem]:
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict):
+        return
+    size = len(orjson.dumps(metadata))
+    if size > LARGEST_METADATA_BYTES:
+        yield Problem(
+            "/metadata", f"is {size} bytes as JSON; at most {LARGEST_METADATA_BYTES} are echoed"
+        )
+
+
+def _reaction(document: dict[str, Any]) -> Iterator[Problem]:
+    payload = document.get("payload")
+    if document.get("sender_action") != "react" or not isinstance(payload, dict):
+        return
+    reaction = payload.get("reaction")
+    if isinstance(reaction, str) and reaction not in ("", "love") and not is_one_emoji(reaction):
+        yield Problem("/payload/reaction", "must be the word love or one emoji")
