@@ -4,6 +4,7 @@ The only reader of the environment. Every wrong or unknown setting is reported, 
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -21,6 +22,9 @@ from pydantic import (
 PREFIX = "IGSEND_"
 # These point the project's own tests at running brokers; no command reads them.
 _TEST_PREFIX = "IGSEND_TEST_"
+
+# From the user name to the last @, so that a password with an @ in it is hidden too.
+_PASSWORD = re.compile(r"(://[^:/@]*:).*@")
 
 
 class ConfigError(Exception):
@@ -72,6 +76,10 @@ class Config(BaseModel):
         description="first word of every exchange and queue",
     )
     partitions: int = Field(8, ge=1, le=64, description="intake queues of the interactive lane")
+    allow_other_consumers: bool = Field(
+        default=False,
+        description="with memory://, start although another worker consumes the same queues",
+    )
     declare: bool = Field(
         default=True, description="declare the topology at start; false checks it passively"
     )
@@ -143,13 +151,19 @@ class Config(BaseModel):
         return config
 
     def shown(self) -> dict[str, str]:
-        """Give every setting as text, variable name first, secrets hidden."""
-        return {variable(name): str(getattr(self, name)) for name in type(self).model_fields}
+        """Give every setting as text, variable name first, passwords hidden."""
+        return {variable(name): _shown(getattr(self, name)) for name in type(self).model_fields}
 
 
 def variable(field: str) -> str:
     """Name the environment variable of a field."""
     return PREFIX + field.upper()
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return _PASSWORD.sub(r"\1********@", value.get_secret_value())
+    return "" if value is None else str(value)
 
 
 def _field(name: str) -> str:

@@ -1,6 +1,7 @@
 """One delivery through the whole path: what is sent, published and acked, and in which order."""
 
 import asyncio
+from typing import Any
 
 import orjson
 import pytest
@@ -315,7 +316,7 @@ async def test_exception_before_a_call_is_tried_again_later() -> None:
     async def broken(_: object) -> Account | None:
         raise KeyError("a bug")
 
-    pipeline.accounts.find = broken  # type: ignore[method-assign]  # the bug under test
+    pipeline.accounts.find = broken  # type: ignore[assignment]  # the bug under test
     await pipeline(a_delivery())
     assert pipeline.publisher.log == ["park", "ack"]
     assert not pipeline.graph.sent
@@ -324,7 +325,7 @@ async def test_exception_before_a_call_is_tried_again_later() -> None:
 async def test_dead_letter_that_was_put_back_runs_again_and_resumes() -> None:
     pipeline = Pipeline()
     pipeline.graph.script = [Sent("a", None), Refused(Scope.MESSAGE, ERROR)]
-    fields = {"message": None, "messages": [{"text": "1"}, {"text": "2"}]}
+    fields: dict[str, Any] = {"message": None, "messages": [{"text": "1"}, {"text": "2"}]}
     await pipeline(a_delivery(**fields))
     back = Progress(sent=("a",), is_republished=True, returned_from="rejected")
     await pipeline(a_delivery(**fields, progress=back))
