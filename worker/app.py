@@ -1,11 +1,9 @@
-"""The only wiring: settings in, a running worker out. It stops in the reverse order of its start."""
+"""The only wiring: settings in, a running worker out. Stops in the reverse order of its start."""
 
 import asyncio
 import os
 import socket
 from collections.abc import Mapping
-
-from aiormq.abc import AbstractConnection
 
 from worker.accounts.source import AccountSource
 from worker.clock import SystemClock
@@ -21,19 +19,14 @@ from worker.pipeline.process import Process
 from worker.pipeline.read import Reader
 from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
-from worker.rabbit.declare import TopologyError, declare, verify_intake
 from worker.rabbit.intake import Intake, RabbitReceipts
 from worker.rabbit.link import Link
 from worker.rabbit.names import Names
+from worker.rabbit.prepare import Preparation
 from worker.rabbit.publisher import RabbitPublisher
-from worker.rabbit.topology import topology_of
 from worker.telemetry.health import running_health_server
+from worker.telemetry.metrics import Gauges
 from worker.telemetry.reporting import Reporting
-
-# A predecessor on the memory gate may still be draining when this worker starts.
-OTHER_CONSUMERS_GRACE_S = 30.0
-OTHER_CONSUMERS_POLL_S = 1.0
-PUBLISH_FLUSH_S = 5.0
 
 
 class StartError(Exception):
@@ -46,7 +39,8 @@ class Worker:
     def __init__(self, config: Config, environment: Mapping[str, str]) -> None:
         if config.accounts is None:
             raise StartError(
-                "IGSEND_ACCOUNTS is not set; give a directory of token files or a .toml or .json file"
+                "IGSEND_ACCOUNTS is not set; give a directory of token files, or a .toml or .json "
+                "file"
             )
         clock = SystemClock()
         self._config = config
@@ -68,7 +62,7 @@ class Worker:
             Reader(RequestValidator(), clock),
             Admitter(self._accounts, self._gate, drain),
             Sender(
-                self._graph,
+                self._reporting.measured(self._graph),
                 self._gate,
                 clock,
                 drain,
@@ -82,17 +76,19 @@ class Worker:
             on_mishap=self._reporting.mishap,
         )
         self._consumer = Consumer(process, receipts, drain, on_failure=self._reporting.mishap)
+        self._preparation = Preparation(
+            self._names, declares=config.declare, may_share=config.allow_other_consumers
+        )
         self._intake = Intake(
             self._names.intake,
             prefetch=config.prefetch,
-            submit=self._consumer.submit,
-            prepare=self._prepare,
+            submit=self._reporting.receiving(self._consumer.submit),
+            prepare=self._preparation,
         )
         name = f"igsend/{socket.gethostname()}-{os.getpid()}"
         url = config.amqp_url.get_secret_value()
         self._consume_link = Link(url, role="consume", name=name, observer=self._reporting)
         self._publish_link = Link(url, role="publish", name=name, observer=self._reporting)
-        self._has_consumed = False
         self._refused: StartError | None = None
         self._stop = asyncio.Event()
 
@@ -131,44 +127,59 @@ class Worker:
                 tasks.create_task(self._reporting.measure(self._measure)),
                 tasks.create_task(self._publish_link.run(self._publisher.use)),
             ]
+            heeding = tasks.create_task(self._heed_refusal())
             consuming = tasks.create_task(self._consume_link.run(self._intake.use))
             draining = tasks.create_task(self._stop_consuming())
             # The connections outlive the deliveries in hand, which still publish and ack.
             is_clean = await self._consumer.run(self._stop, drain_s=self._config.drain_s)
             await draining
-            consuming.cancel()
-            for task in background:
+            for task in (consuming, heeding, *background):
                 task.cancel()
         return is_clean
 
     async def _stop_consuming(self) -> None:
         await self._stop.wait()
+        self._reporting.stopping(in_hand=self._consumer.in_hand)
         await self._intake.stop()
 
-    async def _prepare(self, connection: AbstractConnection) -> None:
-        """Bring the topology about, or verify it, on every new connection."""
-        try:
-            if self._config.declare:
-                await declare(connection, topology_of(self._names))
-            queues = tuple(self._names.intake)
-            others = await verify_intake(connection, queues)
-            if others and not self._has_consumed and not self._config.allow_other_consumers:
-                await self._wait_for_others(connection, queues)
-            self._has_consumed = True
-        except TopologyError as error:
-            self._refuse(str(error))
+    async def _heed_refusal(self) -> None:
+        """Stop for good when the set-up of the broker is wrong from the start."""
+        why = await self._preparation.refused
+        self._refused = StartError(why)
+        self._stop.set()
 
-    async def _wait_for_others(
-        self, connection: AbstractConnection, queues: tuple[str, ...]
-    ) -> None:
-        """Refuse to run beside another worker: the memory gate knows nothing of its sends."""
-        try:
-            async with asyncio.timeout(OTHER_CONSUMERS_GRACE_S):
-                while await verify_intake(connection, queues):
-                    await asyncio.sleep(OTHER_CONSUMERS_POLL_S)
-        except TimeoutError:
-            self._refuse(
-                "another worker consumes these queues, and IGSEND_GATE_URL=memory:// keeps limits "
-                "for one worker only; stop the other, or set IGSEND_ALLOW_OTHER_CONSUMERS=true "
-                "if sending too fast and in the wrong order is acceptable"
+    def reasons_not_ready(self) -> list[str]:
+        """Say in sentences why the worker is not ready; an empty list means that it is."""
+        if self._stop.is_set():
+            return ["the worker is stopping"]
+        reasons = [
+            self._consume_link.trouble,
+            self._publish_link.trouble,
+            self._publisher.trouble,
+        ]
+        if self._intake.registered < self._intake.expected:
+            reasons.append(
+                f"{self._intake.registered} of {self._intake.expected} consumers are registered"
             )
+        if not self._accounts.count:
+            reasons.append("there are no accounts; look at IGSEND_ACCOUNTS")
+        return [reason for reason in reasons if reason is not None]
+
+    def _status(self) -> dict[str, object]:
+        return {
+            "ready": not self.reasons_not_ready(),
+            "in_hand": self._consumer.in_hand,
+            "accounts": {
+                "loaded": self._accounts.count,
+                "last_error": self._accounts.last_error,
+            },
+            "gate": self._gate.status(),
+        }
+
+    def _measure(self) -> Gauges:
+        return Gauges(
+            consumers_expected=self._intake.expected,
+            consumers_registered=self._intake.registered,
+            in_hand=self._consumer.in_hand,
+            accounts=self._accounts.count,
+        )

@@ -1,0 +1,1 @@
+"""LAUNCHES private RabbitMQ and Redis nodes for tests and the demo; the worker never needs it."""

@@ -1,0 +1,122 @@
+"""Everything the worker tells about itself, in one place for the wiring: logs and metrics."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import structlog
+
+from worker import __version__
+from worker.config import Config
+from worker.core.delivery import Delivery
+from worker.core.report import Report
+from worker.ports import Graph
+from worker.telemetry.exception_text import stack_of
+from worker.telemetry.loop_lag import LoopLag
+from worker.telemetry.measured_graph import MeasuredGraph
+from worker.telemetry.metrics import Gauges, Metrics
+from worker.telemetry.metrics_observer import MetricsObserver
+from worker.telemetry.observers import Observers
+from worker.telemetry.sparse import Sparse
+from worker.telemetry.wide_event import LogObserver
+
+
+class Reporting:
+    """The Observer of the pipeline, the observer of links and publishes, and the measurements."""
+
+    def __init__(self, config: Config) -> None:
+        self.metrics = Metrics(version=__version__, graph_version=config.graph_version)
+        self._observers = Observers([LogObserver(), MetricsObserver(self.metrics)])
+        self._lag = LoopLag()
+        self._sparse = Sparse()
+
+    def observe(self, report: Report) -> None:
+        """Implement the Observer port: one log line, and the counters."""
+        self._observers.observe(report)
+
+    def receiving(self, submit: Callable[[Delivery], None]) -> Callable[[Delivery], None]:
+        """Count each delivery, then hand it to `submit`."""
+
+        def counted(delivery: Delivery) -> None:
+            self.metrics.delivery_received(delivery.lane, redelivered=delivery.redelivered)
+            submit(delivery)
+
+        return counted
+
+    def measured(self, graph: Graph) -> Graph:
+        """Measure every call that goes through the answer to `graph`."""
+        return MeasuredGraph(graph, self.metrics)
+
+    async def measure(self, read: Callable[[], Gauges]) -> None:
+        """Tick until cancelled: measure the loop and show what `read` gives. For `/livez` too."""
+
+        def tick(lag_s: float) -> None:
+            self.metrics.loop_lagged(lag_s)
+            self.metrics.show(read())
+
+        await self._lag.run(tick)
+
+    def exposition(self) -> bytes:
+        """Give what a scrape of `/metrics` reads."""
+        return self.metrics.exposition()
+
+    def tick_age_s(self) -> float:
+        """Say how long ago the event loop last turned."""
+        return self._lag.tick_age_s()
+
+    def started(self, config: Config, *, port: int, accounts: int) -> None:
+        structlog.get_logger().info(
+            "worker started",
+            version=__version__,
+            http_port=port,
+            accounts=accounts,
+            settings=config.shown(),
+        )
+
+    def stopping(self, *, in_hand: int) -> None:
+        structlog.get_logger().info("worker stopping", in_hand=in_hand)
+
+    def stopped(self, *, is_clean: bool) -> None:
+        log = structlog.get_logger()
+        if is_clean:
+            log.info("worker stopped", is_clean=is_clean)
+        else:
+            log.warning("worker stopped with work unsettled; the broker delivers it again")
+
+    def link_changed(
+        self, role: str, *, state: Literal["up", "down", "blocked"], detail: str
+    ) -> None:
+        """Note that a connection came, went, or is blocked by the broker."""
+        self.metrics.show_connection(role, is_up=state != "down", is_blocked=state == "blocked")
+        log = structlog.get_logger()
+        write = log.info if state == "up" else log.warning
+        write("connection to RabbitMQ", role=role, state=state, detail=detail or None)
+
+    def publish_repeated(self, exchange: str, *, detail: str) -> None:
+        """Note that a publish was refused or lost and is made again."""
+        self.metrics.publish_repeated()
+        self._warn("publish repeated", detail, exchange=exchange)
+
+    def reply_dropped(self, *, detail: str) -> None:
+        """Note that a reply_to address took no outcome; the outcomes exchange has it."""
+        self.metrics.reply_dropped()
+        self._warn("reply dropped", detail)
+
+    def mishap(self, delivery: Delivery, error: Exception) -> None:
+        """Note a bug. Where it happened is told, what the error says is not: it may quote."""
+        self.metrics.mishap_happened()
+        stack = stack_of(error)
+        times = self._sparse.times(("mishap", stack))
+        if times:
+            structlog.get_logger().error(
+                "the worker had an internal error; please report this as a bug",
+                error=type(error).__name__,
+                queue=delivery.queue,
+                redelivered=delivery.redelivered,
+                times=times,
+                exception=stack,
+            )
+
+    def _warn(self, event: str, detail: str, **facts: str) -> None:
+        times = self._sparse.times((event, detail, *facts.values()))
+        if times:
+            structlog.get_logger().warning(event, detail=detail, times=times, **facts)
