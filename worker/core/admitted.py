@@ -34,5 +34,5 @@ def outcome_of_admission(admission: Admission, progress: Progress) -> Go | Outco
             return Dead(Reason.UNCONFIRMED, DOUBTFUL, admission.progress)
         case Closed():
             return Dead(Reason.ACCOUNT, admission.error.meaning, progress, admission.error)
-        case TooLate():
+        case TooLate():  # pragma: no branch  # mypy checks that no case is missing
             return expired(progress)

@@ -100,4 +100,7 @@ def _text(value: object) -> str | None:
 
 
 def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    # Message headers and JSON writers carry 64 bits.
+    return value if abs(value) < 2**63 else None

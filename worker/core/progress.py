@@ -17,9 +17,12 @@ RECIPIENT_ID = PREFIX + "recipient-id"
 REASON = PREFIX + "reason"
 MESSAGE_ID = PREFIX + "message-id"
 
-# More parts than a request may have, more attempts than any policy allows: not ours.
+# More parts than a request may have, more attempts than any policy allows, times that no worker
+# has seen: not ours.
 _LONGEST_PARTS_TEXT = 8192
+_MOST_PARTS = 10
 _MOST_ATTEMPTS = 1_000_000
+_YEARS = range(2000, 2100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +106,16 @@ def _attempts(value: object) -> int:
 def _time(value: object) -> float | None:
     if value is None:
         return None
+    unreadable = _Unreadable(FIRST_SEEN, "an RFC 3339 date and time with its offset")
+    if not isinstance(value, str):
+        raise unreadable
     try:
-        return datetime.fromisoformat(str(value)).timestamp()
-    except (ValueError, OverflowError):
-        raise _Unreadable(FIRST_SEEN, "an RFC 3339 date and time") from None
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise unreadable from None
+    if moment.tzinfo is None or moment.year not in _YEARS:
+        raise unreadable
+    return moment.timestamp()
 
 
 def _sent_parts(value: object) -> tuple[str | None, ...]:
@@ -117,9 +126,16 @@ def _sent_parts(value: object) -> tuple[str | None, ...]:
         parts = json.loads(value)
     except (ValueError, RecursionError):
         raise unreadable from None
-    if not isinstance(parts, list) or not all(p is None or isinstance(p, str) for p in parts):
+    if not isinstance(parts, list) or len(parts) > _MOST_PARTS:
+        raise unreadable
+    if not all(part is None or _is_unicode(part) for part in parts):
         raise unreadable
     return tuple(parts)
+
+
+def _is_unicode(value: object) -> bool:
+    """True for text that UTF-8 can carry: JSON may spell half of a surrogate pair."""
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _optional_text(value: object, name: str) -> str | None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from worker.core.kind import Bucket
 
 _PERIODS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SPELLING = re.compile(r"(\d{1,7})/([smhd])")
+_SPELLING = re.compile(r"([0-9]{1,7})/([smhd])")
+_SMALLEST_MARGIN = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,10 @@ class Limit:
     period_s: float
 
     def __str__(self) -> str:
-        unit = next(unit for unit, length in _PERIODS_S.items() if length == self.period_s)
-        return f"{self.calls}/{unit}"
+        for unit, length_s in _PERIODS_S.items():
+            if length_s == self.period_s:
+                return f"{self.calls}/{unit}"
+        return f"{self.calls}/{self.period_s:g} s"
 
 
 # Meta's "Messaging Rate Limits" for the Instagram Platform, per account and app.
@@ -45,7 +48,7 @@ class Pace:
     """A limit made safe: calls `interval_s` apart after a burst of `burst` calls.
 
     `burst` calls at once followed by a steady pace never exceed the limit in any sliding
-    window: burst + period / interval <= calls.
+    window, both its ends included: burst + floor(period / interval) <= calls.
     """
 
     interval_s: float
@@ -54,10 +57,11 @@ class Pace:
     @classmethod
     def within(cls, limit: Limit, *, margin: float) -> "Pace":
         """Pace calls below `limit` by `margin` (0.03 = 3 %), with a burst of about 2 %."""
-        calls = max(1.0, limit.calls * (1 - margin))
+        # Below the limit even without a margin: exactly at it, the first and the last call of a
+        # window would both count, and unix seconds are only exact to a quarter of a microsecond.
+        calls = limit.calls * (1 - max(margin, _SMALLEST_MARGIN))
         burst = max(1, int(calls * 0.02))
-        steady = max(1.0, calls - burst + 1)
-        return cls(interval_s=limit.period_s / steady, burst=burst)
+        return cls(interval_s=limit.period_s / (calls - burst + 1), burst=burst)
 
 
 def next_slot(arrival_time: float, pace: Pace, *, now: float) -> tuple[float, float]:

@@ -43,13 +43,19 @@ def outcome_of_failure(
             reason = _REASON_OF_REFUSAL[result.scope]
             return Dead(reason, result.error.meaning, progress, result.error)
         case Unknown() if request.on_unknown is not OnUnknown.RESEND:
-            detail = f"{result.error.meaning}; the message may or may not have been sent"
-            return Dead(Reason.UNCONFIRMED, detail, progress, result.error)
+            return _unconfirmed(result.error, progress)
         case Unknown():
             again = NotSent(result.error)
-            return _again(again, progress, policy=policy, deadline=deadline, chance=chance)
-        case NotSent():
+            after = _again(again, progress, policy=policy, deadline=deadline, chance=chance)
+            # Out of attempts or of time, but still not known to be unsent.
+            return _unconfirmed(result.error, progress) if isinstance(after, Dead) else after
+        case NotSent():  # pragma: no branch  # mypy checks that no case is missing
             return _again(result, progress, policy=policy, deadline=deadline, chance=chance)
+
+
+def _unconfirmed(error: GraphError, progress: Progress) -> Dead:
+    detail = f"{error.meaning}; the message may or may not have been sent"
+    return Dead(Reason.UNCONFIRMED, detail, progress, error)
 
 
 def _again(

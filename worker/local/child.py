@@ -26,6 +26,7 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
+        self._log_start = 0
         self._command = tuple(command)
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
@@ -45,10 +46,19 @@ class Child:
         """Of the last run: negative for a signal; None before the first and while it runs."""
         return None if self._process is None else self._process.poll()
 
+    def said(self) -> str:
+        """What the last run wrote to the log."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read().decode("utf-8", "replace")
+
     def start(self) -> None:
         if self.is_running:
             raise RuntimeError(f"{self.name} runs already as pid {self.pid}")
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             self._process = subprocess.Popen(
                 [*_guard(), *self._command],
                 env=self._environment,

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from worker.local import log_file
 from worker.local.child import Child
 from worker.local.errors import NodeError, NodeMissingError
 from worker.local.ports import LOOPBACK, free_ports
@@ -105,13 +104,12 @@ class RabbitNode:
             )
         is_known = self.log.exists()  # then clients hold its addresses
         for tries_left in reversed(range(_TRIES)):
-            written = log_file.size(self.log)
             try:
                 await self._start_once()
                 break
             except NodeError:
                 await self.stop()
-                if tries_left == 0 or not self._lost_a_port(written):
+                if tries_left == 0 or not self._lost_a_port():
                     raise
                 if not is_known:
                     self._choose_ports()
@@ -187,10 +185,9 @@ class RabbitNode:
     async def _ready(self, child: Child, port: int, sign: Sign) -> None:
         await wait_for_sign(child, port, sign, within_s=_START_WITHIN_S, advice=_ADVICE)
 
-    def _lost_a_port(self, written: int) -> bool:
-        said = log_file.written_after(self.log, written)
-        said += log_file.written_after(self.directory / "epmd.log", 0)
-        return any(mark in said for mark in _PORT_TAKEN)
+    def _lost_a_port(self) -> bool:
+        said = [child.said() for child in (self._server, self._epmd)]
+        return any(mark in text for mark in _PORT_TAKEN for text in said)
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from worker.local import log_file
 from worker.local.child import Child
 from worker.local.errors import NodeError, NodeMissingError
 from worker.local.ports import LOOPBACK, free_ports
@@ -57,13 +56,12 @@ class RedisNode:
             )
         is_known = self.log.exists()  # then clients hold its address
         for tries_left in reversed(range(_TRIES)):
-            written = log_file.size(self.log)
             try:
                 await self._start_once()
                 break
             except NodeError:
                 self.end_now()
-                if tries_left == 0 or not self._lost_its_port(written):
+                if tries_left == 0 or _PORT_TAKEN not in self._server.said():
                     raise
                 if not is_known:
                     self._choose_port()
@@ -110,9 +108,6 @@ class RedisNode:
             f"appendonly {'yes' if self._persistence else 'no'}",
         )
         (self.directory / "redis.conf").write_text("\n".join(lines) + "\n")
-
-    def _lost_its_port(self, written: int) -> bool:
-        return _PORT_TAKEN in log_file.written_after(self.log, written)
 
 
 def redis_is_present() -> bool:

@@ -51,8 +51,8 @@ class _Factory:
 
 
 def _json(_: object, __: str, event: MutableMapping[str, Any]) -> bytes:
-    timestamp, level = event.pop("timestamp"), event.pop("level")
-    return as_json({"timestamp": timestamp, "level": level, **event})
+    first = {name: event.pop(name) for name in ("timestamp", "level", "event")}
+    return as_json({**first, **event})
 
 
 class _Console:

@@ -42,7 +42,7 @@ class MetricsObserver:
                 self._metrics.request_parked(outcome.why)
             case Retrying():
                 self._metrics.request_retried()
-            case HandedBack():
+            case HandedBack():  # pragma: no branch  # mypy checks that no case is missing
                 self._metrics.request_handed_back()
 
     def _note_unlisted(self, outcome: Outcome) -> None:

@@ -40,5 +40,5 @@ def class_of(outcome: Outcome) -> OutcomeClass:
             return OutcomeClass.RETRYING
         case Duplicate():
             return OutcomeClass.DUPLICATE
-        case HandedBack():
+        case HandedBack():  # pragma: no branch  # mypy checks that no case is missing
             return OutcomeClass.HANDED_BACK

@@ -56,9 +56,9 @@ def facts_of(report: Report) -> dict[str, object]:
     delivery, request = report.delivery, report.request
     return {
         "outcome": class_of(report.outcome).value,
-        **_of_outcome(report.outcome),
         "id": report.identity.id,
         "account_id": report.identity.account_id,
+        **_of_outcome(report.outcome),
         "kinds": list(dict.fromkeys(part.kind.value for part in request.parts)) if request else [],
         "parts": len(request.parts) if request else None,
         "lane": delivery.lane.value,
@@ -93,7 +93,7 @@ def _of_outcome(outcome: Outcome) -> dict[str, object]:
                 detail=outcome.detail,
                 error=outcome.error,
             )
-        case Duplicate(first=first):
+        case Duplicate(first=first):  # pragma: no branch  # mypy checks that no case is missing
             progress = Progress(attempts=first.attempts, sent=first.message_ids)
             reason = first.reason.value if first.reason else None
             return _facts(progress, reason=reason, detail=first.detail, error=first.error)

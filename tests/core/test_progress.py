@@ -1,0 +1,153 @@
+"""Progress travels in headers and comes back; whatever else stands there is named, not believed."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.core.problem import Problem
+from worker.core.progress import (
+    ATTEMPTS,
+    FIRST_SEEN,
+    PREFIX,
+    REASON,
+    RECIPIENT_ID,
+    SENT_PARTS,
+    Progress,
+    progress_from,
+    rfc3339,
+)
+from worker.core.reason import Reason
+from worker.core.send_result import Sent
+
+MOMENTS = st.floats(946_684_800.0, 4_102_444_799.0)
+PROGRESS = st.builds(
+    Progress,
+    attempts=st.integers(0, 1_000_000),
+    first_seen=st.none() | MOMENTS,
+    sent=st.lists(st.none() | st.text(max_size=60), max_size=10).map(tuple),
+    recipient_id=st.none() | st.text(max_size=60),
+)
+OUR_NAMES = st.sampled_from(
+    [ATTEMPTS, FIRST_SEEN, SENT_PARTS, RECIPIENT_ID, REASON, PREFIX + "new"]
+)
+ANY_VALUE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary()
+    | st.datetimes()
+    | st.sampled_from(
+        ["[]", "[null]", "[[[[", "[1]", "{}", '["\\ud800"]', "0001-01-01T00:00:00+23:59"]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(PROGRESS)
+def test_progress_comes_back_from_its_own_headers(progress: Progress) -> None:
+    read = progress_from(progress.headers())
+    assert isinstance(read, Progress)
+    assert replace(read, first_seen=None) == replace(progress, first_seen=None, is_republished=True)
+    assert (read.first_seen is None) == (progress.first_seen is None)
+    assert (read.first_seen or 0.0) == pytest.approx(progress.first_seen or 0.0, abs=0.0011)
+
+
+@given(PROGRESS)
+def test_second_round_trip_changes_nothing(progress: Progress) -> None:
+    once = progress_from(progress.headers())
+    assert isinstance(once, Progress)
+    assert progress_from(once.headers()) == once
+
+
+@given(st.dictionaries(OUR_NAMES, ANY_VALUE, max_size=6))
+def test_any_values_in_our_headers_end_in_progress_or_in_a_problem(
+    headers: dict[str, object],
+) -> None:
+    read = progress_from(headers)
+    if isinstance(read, Problem):
+        assert PREFIX in read.message
+    else:
+        assert isinstance(progress_from(read.headers()), Progress)
+        assert len(read.sent) <= 10
+
+
+@given(st.dictionaries(st.text().filter(lambda name: not name.startswith(PREFIX)), ANY_VALUE))
+def test_headers_of_others_are_no_progress(headers: dict[str, object]) -> None:
+    assert progress_from(headers) == Progress()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (ATTEMPTS, -1),
+        (ATTEMPTS, 1_000_001),
+        (ATTEMPTS, True),
+        (ATTEMPTS, "3"),
+        (ATTEMPTS, None),
+        (FIRST_SEEN, "yesterday"),
+        (FIRST_SEEN, 1_795_340_000),
+        (FIRST_SEEN, "2026-11-22T10:15:00"),
+        (FIRST_SEEN, "1999-12-31T23:59:59Z"),
+        (FIRST_SEEN, "9999-12-31T23:59:59-23:59"),
+        (SENT_PARTS, None),
+        (SENT_PARTS, ["mid"]),
+        (SENT_PARTS, "mid"),
+        (SENT_PARTS, "[" * 8000),
+        (SENT_PARTS, '{"0": "mid"}'),
+        (SENT_PARTS, "[1]"),
+        (SENT_PARTS, '["\\ud800"]'),
+        (SENT_PARTS, '["' + "m" * 8192 + '"]'),
+        (SENT_PARTS, "[" + "null," * 10 + "null]"),
+        (RECIPIENT_ID, 6789012345),
+        (REASON, b"invalid"),
+    ],
+)
+def test_what_we_never_write_is_a_problem_that_names_the_header(name: str, value: object) -> None:
+    read = progress_from({name: value})
+    assert isinstance(read, Problem)
+    assert name in read.message
+    assert read.pointer == ""
+
+
+def test_problem_does_not_repeat_what_the_header_held() -> None:
+    read = progress_from({SENT_PARTS: "somebody's words"})
+    assert isinstance(read, Problem)
+    assert "somebody" not in read.message
+
+
+def test_returned_dead_letter_starts_its_attempts_afresh_and_keeps_the_parts_that_went() -> None:
+    headers = {
+        **Progress(
+            attempts=8, first_seen=1_795_340_000.0, sent=("mid",), recipient_id="7"
+        ).headers(),
+        REASON: "exhausted",
+    }
+    assert progress_from(headers) == Progress(
+        sent=("mid",), recipient_id="7", is_republished=True, returned_from="exhausted"
+    )
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_only_what_returns_from_unconfirmed_is_doubtful(reason: Reason) -> None:
+    read = progress_from({REASON: reason.value})
+    assert isinstance(read, Progress)
+    assert read.is_doubtful == (reason is Reason.UNCONFIRMED)
+
+
+def test_each_part_that_went_is_added_and_the_person_is_remembered() -> None:
+    progress = Progress().with_part(Sent("mid-1", "person")).with_part(Sent(None, None))
+    assert progress.sent == ("mid-1", None)
+    assert progress.recipient_id == "person"
+
+
+def test_attempts_are_counted_one_by_one() -> None:
+    assert Progress(attempts=2).with_attempt().attempts == 3
+
+
+def test_times_are_written_in_utc_with_milliseconds() -> None:
+    assert rfc3339(1_795_342_500.1239) == "2026-11-22T10:15:00.123Z"

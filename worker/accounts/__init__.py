@@ -1,0 +1,1 @@
+"""KNOWS the accounts: where tokens come from, and when they changed."""

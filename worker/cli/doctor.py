@@ -1,0 +1,173 @@
+"""`igsend doctor`: look at everything the worker needs, and say what to do about the rest."""
+
+import asyncio
+import os
+import resource
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from time import time
+from typing import Annotated
+
+import orjson
+import typer
+
+from worker.accounts.source import AccountsError, AccountSource
+from worker.cli.broker import wire_connection_to
+from worker.cli.failure import CommandFailed, config_from_environment
+from worker.config import Config
+from worker.graph.reach import ReachError, date_header
+from worker.rabbit.declare import check as check_topology
+from worker.rabbit.names import Names
+from worker.rabbit.topology import topology_of
+
+# Deadlines and windows are compared with this machine's clock.
+LARGEST_SKEW_S = 5.0
+# The API, the broker, accounts, health probes: per call one socket, and a little.
+SPARE_FILES = 100
+
+
+class Verdict(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing looked at; `advice` says what to do unless it is ok."""
+
+    verdict: Verdict
+    what: str
+    found: str
+    advice: str = ""
+
+
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Check settings, broker, topology, accounts, API and limits; exit 1 when one fails."""
+    config = config_from_environment()
+    if not json:
+        for name, value in config.shown().items():
+            typer.echo(f"      {name}={value}")
+    lines = asyncio.run(_examine(config, print_each=not json))
+    if json:
+        report = {
+            "settings": config.shown(),
+            "checks": [
+                {"verdict": x.verdict, "what": x.what, "found": x.found, "advice": x.advice}
+                for x in lines
+            ],
+        }
+        typer.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+    failed = [line.what for line in lines if line.verdict is Verdict.FAIL]
+    if failed:
+        raise CommandFailed(f"not fit to run: {', '.join(failed)}")
+
+
+async def _examine(config: Config, *, print_each: bool) -> list[Line]:
+    lines = []
+    async for line in _lines(config):
+        lines.append(line)
+        if print_each:
+            advice = f" -> {line.advice}" if line.advice else ""
+            typer.echo(f"{line.verdict:4}  {line.what}: {line.found}{advice}")
+    return lines
+
+
+async def _lines(config: Config) -> AsyncIterator[Line]:
+    yield await _accounts(config)
+    yield await _api(config)
+    for line in await _broker(config):
+        yield line
+    yield _gate(config)
+    yield _files(config)
+
+
+async def _accounts(config: Config) -> Line:
+    if config.accounts is None:
+        advice = "set IGSEND_ACCOUNTS to a directory of token files or a .toml or .json file"
+        return Line(Verdict.FAIL, "accounts", "no source is set", advice)
+    source = AccountSource(config.accounts, environment=os.environ)
+    try:
+        await source.load()
+    except AccountsError as error:
+        return Line(Verdict.FAIL, "accounts", str(error), "mend it; the worker re-reads it")
+    if source.last_error is not None:
+        return Line(
+            Verdict.WARN, "accounts", f"{source.count} read; {source.last_error}", "mend it"
+        )
+    return Line(Verdict.OK, "accounts", f"{source.count} read from {config.accounts}")
+
+
+async def _api(config: Config) -> Line:
+    try:
+        date = await date_header(config.graph_url, timeout_s=config.connect_timeout_s * 2)
+    except ReachError as error:
+        return Line(
+            Verdict.FAIL,
+            "API",
+            f"{config.graph_url}: {error}",
+            "look at IGSEND_GRAPH_URL and egress",
+        )
+    if date is None:
+        return Line(Verdict.OK, "API", f"{config.graph_url} answers")
+    skew_s = abs(time() - parsedate_to_datetime(date).timestamp())
+    if skew_s > LARGEST_SKEW_S:
+        return Line(
+            Verdict.WARN, "API", f"the clocks differ by {skew_s:.0f} s", "synchronise this clock"
+        )
+    return Line(Verdict.OK, "API", f"{config.graph_url} answers, clocks agree")
+
+
+async def _broker(config: Config) -> list[Line]:
+    try:
+        async with wire_connection_to(config) as connection:
+            version = str(connection.server_properties.get("version", "unknown"))
+            names = Names(config.prefix, config.partitions)
+            findings = await check_topology(connection, topology_of(names))
+    except CommandFailed as error:
+        return [Line(Verdict.FAIL, "broker", str(error), "start it, or mend IGSEND_AMQP_URL")]
+    wrong = [f for f in findings if f.state in {"missing", "different"}]
+    unchecked = sum(finding.state == "unchecked" for finding in findings)
+    lines = [Line(Verdict.OK, "broker", f"RabbitMQ {version}")]
+    if any(f.state == "different" for f in wrong) or (wrong and not config.declare):
+        detail = "; ".join(f"{f.kind} {f.name}: {f.detail}" for f in wrong[:3])
+        lines.append(
+            Line(Verdict.FAIL, "topology", f"{len(wrong)} wrong: {detail}", "igsend topology check")
+        )
+    elif wrong:
+        found = f"{len(wrong)} of {len(findings)} missing"
+        lines.append(Line(Verdict.OK, "topology", f"{found}; the worker declares them"))
+    else:
+        found = f"{len(findings)} exchanges and queues are there"
+        if unchecked:
+            found += f", the arguments of {unchecked} could not be looked at"
+        lines.append(Line(Verdict.OK, "topology", found))
+    return lines
+
+
+def _gate(config: Config) -> Line:
+    if config.gate_url.get_secret_value() == "memory://":
+        return Line(
+            Verdict.WARN,
+            "gate",
+            "memory://: limits and remembered ids are this process's own",
+            "run one worker only",
+        )
+    return Line(Verdict.OK, "gate", "shared")
+
+
+def _files(config: Config) -> Line:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = config.concurrency + SPARE_FILES
+    if limit < needed:
+        return Line(
+            Verdict.FAIL,
+            "open files",
+            f"the limit is {limit}, IGSEND_CONCURRENCY={config.concurrency} needs {needed}",
+            "raise it (ulimit -n) or lower IGSEND_CONCURRENCY",
+        )
+    return Line(Verdict.OK, "open files", f"limit {limit}")

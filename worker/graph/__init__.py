@@ -1,0 +1,1 @@
+"""TALKS to the Graph API; the only home of the aiohttp client."""

@@ -1,0 +1,29 @@
+"""How the sandbox behaves, changeable while it runs through `PUT /_sandbox/settings`."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Locale = Literal["en", "pt", "ja"]
+UsageSpelling = Literal["observed", "documented", "none"]
+
+
+class Settings(BaseModel):
+    """One immutable set of switches; a change replaces the whole."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    strict: bool = Field(
+        default=False, description="people, comments, posts and messages must be registered"
+    )
+    locale: Locale = Field("en", description="language of error messages")
+    usage_spelling: UsageSpelling = Field(
+        "observed",
+        description="keys of X-App-Usage: call_volume as seen live, call_count as documented",
+    )
+    usage_percent: Annotated[int, Field(ge=0, le=1000)] = Field(
+        0, description="the figure in X-App-Usage"
+    )
+    api_version: Annotated[str, Field(pattern=r"^v\d{1,3}\.\d{1,2}$")] | None = Field(
+        None, description="the instagram-api-version answered; null repeats the path's"
+    )
