@@ -99,7 +99,7 @@ class Config(BaseModel):
         48 * 3600.0, ge=60, description="how long ids are remembered, seconds"
     )
     remember_max: int = Field(
-        200_000, ge=100, description="most ids the memory gate remembers; the oldest go first"
+        50_000, ge=100, description="most ids the memory gate remembers; the oldest go first"
     )
     connect_timeout_s: float = Field(5.0, gt=0, description="connecting to the API, seconds")
     text_timeout_s: float = Field(30.0, gt=0, description="an answer to text, seconds")

@@ -6,22 +6,29 @@ from typing import Annotated
 import typer
 
 from worker import __version__
-from worker.cli import demo, doctor, sandbox, send, topology, validate, worker
+from worker.cli import topology
+from worker.cli.demo import demo
+from worker.cli.doctor import doctor
 from worker.cli.failure import CommandFailed, UsageFailed
+from worker.cli.sandbox import sandbox
+from worker.cli.send import send
+from worker.cli.validate import validate
+from worker.cli.worker import worker
 
 app = typer.Typer(
     name="igsend",
+    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Sends Instagram messages from requests on RabbitMQ.",
 )
-app.command()(worker.worker)
-app.command()(sandbox.sandbox)
-app.command()(send.send)
-app.command()(validate.validate)
+app.command()(worker)
+app.command()(sandbox)
+app.command()(send)
+app.command()(validate)
 app.add_typer(topology.app, name="topology")
-app.command()(doctor.doctor)
-app.command()(demo.demo)
+app.command()(doctor)
+app.command()(demo)
 
 
 def _print_version(wanted: bool) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 import aio_pika
 from aiormq.abc import AbstractConnection
@@ -35,7 +35,9 @@ CONNECTION_ERRORS = (
 class LinkObserver(Protocol):
     """Told of every change, for logs, metrics and readiness."""
 
-    def link_changed(self, role: str, *, state: str, detail: str) -> None: ...
+    def link_changed(
+        self, role: str, *, state: Literal["up", "down", "blocked"], detail: str
+    ) -> None: ...
 
 
 class Link:

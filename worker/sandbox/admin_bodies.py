@@ -7,6 +7,7 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from worker.sandbox.admin_answers import bad_request
 from worker.sandbox.faults import Digits
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -87,13 +88,6 @@ def as_model(model: type[ModelT], given: dict[str, Any]) -> ModelT:
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)
         raise bad_request("; ".join(map(_sentence, problems))) from None
-
-
-def bad_request(message: str) -> web.HTTPBadRequest:
-    """Make the 400 answer of the sandbox's own endpoints."""
-    return web.HTTPBadRequest(
-        text=orjson.dumps({"error": message}).decode(), content_type="application/json"
-    )
 
 
 def _sentence(problem: Any) -> str:

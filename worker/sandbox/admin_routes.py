@@ -5,19 +5,17 @@ They have no authentication: the sandbox is for machines of one's own.
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
-import orjson
 from aiohttp import web
 
 from worker.sandbox.account_files import AccountsError, SandboxAccount
+from worker.sandbox.admin_answers import as_json, bad_request, not_found
 from worker.sandbox.admin_bodies import (
     AccountBody,
     CommentBody,
     InboundBody,
     PostBody,
     as_model,
-    bad_request,
     read_json,
 )
 from worker.sandbox.answers import new_message_id
@@ -152,17 +150,6 @@ class AdminRoutes:
         if not self._state.faults.remove(fault_id):
             return not_found("there is no fault of this id")
         return as_json({"removed": fault_id})
-
-
-def as_json(value: Any) -> web.Response:
-    """Answer 200 with JSON."""
-    return web.Response(body=orjson.dumps(value), content_type="application/json")
-
-
-def not_found(message: str) -> web.Response:
-    """Answer 404 with what is missing."""
-    body = orjson.dumps({"error": f"{message}; GET /_sandbox/ lists the endpoints"})
-    return web.Response(status=404, body=body, content_type="application/json")
 
 
 async def _index(_: web.Request) -> web.Response:

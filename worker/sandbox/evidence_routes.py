@@ -4,8 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from worker.sandbox.admin_bodies import bad_request
-from worker.sandbox.admin_routes import as_json, not_found
+from worker.sandbox.admin_answers import as_json, bad_request, not_found
 from worker.sandbox.state import SandboxState
 
 _LONGEST_WAIT_S = 600.0
