@@ -43,60 +43,65 @@ def demo_requests(*, run: str, inbound_message_id: str) -> list[DemoRequest]:
 
 
 def _kinds(message_id: str) -> dict[str, Mapping[str, Any]]:
-    buy = {"type": "web_url", "url": f"{_SITE}/buy", "title": "Buy"}
-    ask = {"type": "postback", "title": "Ask us", "payload": "ASK"}
+    return {**_texts(), **_media_kinds(), **_templates(), **_actions(message_id), **_others()}
+
+
+def _texts() -> dict[str, Mapping[str, Any]]:
+    sizes = [
+        {"content_type": "text", "title": size, "payload": f"SIZE_{size}"}
+        for size in ("S", "M", "L")
+    ]
     return {
         "text": {"message": {"text": "Your order is on its way."}},
         "link": {"message": {"text": f"Track it here: {_SITE}/track/42"}},
+        "quick replies": {"message": {"text": "Which size?", "quick_replies": sizes}},
+    }
+
+
+def _media_kinds() -> dict[str, Mapping[str, Any]]:
+    images = [{"type": "image", "payload": {"url": f"{_SITE}/{n}.png"}} for n in range(3)]
+    post = {"type": "MEDIA_SHARE", "payload": {"id": POST}}
+    return {
         "image": _media("image", "parcel.jpg"),
         "GIF": _media("image", "thanks.gif"),
-        "several images": {
-            "message": {
-                "attachments": [
-                    {"type": "image", "payload": {"url": f"{_SITE}/{n}.png"}} for n in range(3)
-                ]
-            }
-        },
+        "several images": {"message": {"attachments": images}},
         "audio": _media("audio", "note.m4a"),
         "video": _media("video", "unboxing.mp4"),
         "file": _media("file", "invoice.pdf"),
         "sticker": {"message": {"attachment": {"type": "like_heart"}}},
-        "published post": {
-            "message": {"attachment": {"type": "MEDIA_SHARE", "payload": {"id": POST}}}
-        },
-        "quick replies": {
-            "message": {
-                "text": "Which size?",
-                "quick_replies": [
-                    {"content_type": "text", "title": size, "payload": f"SIZE_{size}"}
-                    for size in ("S", "M", "L")
-                ],
-            }
-        },
-        "generic template": _template(
-            {
-                "template_type": "generic",
-                "elements": [
-                    {
-                        "title": "Blue shirt",
-                        "subtitle": "Soft cotton",
-                        "image_url": f"{_SITE}/shirt.png",
-                        "buttons": [buy, ask],
-                    }
-                ],
-            }
-        ),
-        "button template": _template(
-            {"template_type": "button", "text": "Anything else?", "buttons": [buy, ask]}
-        ),
-        "react": {
-            "sender_action": "react",
-            "payload": {"message_id": message_id, "reaction": "love"},
-        },
+        "published post": {"message": {"attachment": post}},
+    }
+
+
+def _templates() -> dict[str, Mapping[str, Any]]:
+    buttons = [
+        {"type": "web_url", "url": f"{_SITE}/buy", "title": "Buy"},
+        {"type": "postback", "title": "Ask us", "payload": "ASK"},
+    ]
+    shirt = {
+        "title": "Blue shirt",
+        "subtitle": "Soft cotton",
+        "image_url": f"{_SITE}/shirt.png",
+        "buttons": buttons,
+    }
+    generic = {"template_type": "generic", "elements": [shirt]}
+    button = {"template_type": "button", "text": "Anything else?", "buttons": buttons}
+    return {"generic template": _template(generic), "button template": _template(button)}
+
+
+def _actions(message_id: str) -> dict[str, Mapping[str, Any]]:
+    love = {"message_id": message_id, "reaction": "love"}
+    return {
+        "react": {"sender_action": "react", "payload": love},
         "unreact": {"sender_action": "unreact", "payload": {"message_id": message_id}},
         "typing on": {"sender_action": "typing_on"},
         "typing off": {"sender_action": "typing_off"},
         "mark seen": {"sender_action": "mark_seen"},
+    }
+
+
+def _others() -> dict[str, Mapping[str, Any]]:
+    return {
         "private reply": {
             "recipient": {"comment_id": COMMENT},
             "message": {"text": "Thanks for your comment! Here are the details."},

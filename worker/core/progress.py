@@ -19,7 +19,7 @@ MESSAGE_ID = PREFIX + "message-id"
 
 # More parts than a request may have, more attempts than any policy allows, times that no worker
 # has seen: not ours.
-_LONGEST_PARTS_TEXT = 8192
+_LONGEST_PARTS_TEXT = 65_536
 _MOST_PARTS = 10
 _MOST_ATTEMPTS = 1_000_000
 _YEARS = range(2000, 2100)

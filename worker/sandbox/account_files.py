@@ -4,6 +4,7 @@ Takes the formats of IGSEND_ACCOUNTS, and of them only what the API would know: 
 """
 
 import json
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,15 +29,16 @@ class SandboxAccount:
 
 def signature_of(path: Path) -> Signature:
     """Tell by sizes and times whether anything changed since the last reading."""
-    entries = sorted(_token_files(path)) if path.is_dir() else [path]
-    return tuple(_stat_of(entry) for entry in entries)
+    if not path.is_dir():
+        return (_stat_of(path),)
+    return tuple(sorted(_stat_of(entry) for entry in _token_files(path)))
 
 
 def read_accounts(path: Path, environment: Mapping[str, str]) -> dict[str, SandboxAccount]:
     """Read all accounts; raises AccountsError."""
     try:
         if path.is_dir():
-            found = [_account(file.name, _read_token(file)) for file in _token_files(path)]
+            found = [_account(file.name, _read_token(Path(file))) for file in _token_files(path)]
         else:
             found = list(_from_document(_read_document(path), path, environment))
     except OSError as error:
@@ -44,7 +46,7 @@ def read_accounts(path: Path, environment: Mapping[str, str]) -> dict[str, Sandb
     return {account.account_id: account for account in found}
 
 
-def _stat_of(file: Path) -> tuple[str, int, int, int]:
+def _stat_of(file: Path | os.DirEntry[str]) -> tuple[str, int, int, int]:
     try:
         status = file.stat()
     except OSError:
@@ -52,9 +54,10 @@ def _stat_of(file: Path) -> tuple[str, int, int, int]:
     return (file.name, status.st_mtime_ns, status.st_size, status.st_ino)
 
 
-def _token_files(directory: Path) -> Iterator[Path]:
+def _token_files(directory: Path) -> list[os.DirEntry[str]]:
     """Give the files named by an account id; a mounted Secret also holds `..data` and the like."""
-    return (file for file in directory.iterdir() if file.name.isascii() and file.name.isdigit())
+    with os.scandir(directory) as entries:
+        return [entry for entry in entries if entry.name.isascii() and entry.name.isdigit()]
 
 
 def _read_token(file: Path) -> str:

@@ -29,9 +29,9 @@ class AccountBook:
     ) -> None:
         self._path = path
         self._environment = environment or {}
-        self._from_files: dict[str, SandboxAccount] = {}
         # Set over HTTP; None stands for a revoked account.
         self._overlay: dict[str, SandboxAccount | None] = {}
+        self._by_id: dict[str, SandboxAccount] = {}
         self._by_token: dict[str, SandboxAccount] = {}
         self._signature: Signature | None = None
         self._looked_at = 0.0
@@ -47,8 +47,8 @@ class AccountBook:
             self._signature = signature_of(self._path)
         except OSError as error:
             raise AccountsError(f"{self._path}: {error.strerror}") from None
-        self._from_files = read_accounts(self._path, self._environment)
-        self._rebuild()
+        self._take(read_accounts(self._path, self._environment))
+        self._looked_at = time.monotonic()
 
     async def find(self, token: str) -> SandboxAccount | None:
         """Give the account a token belongs to, as the files have it now."""
@@ -62,35 +62,44 @@ class AccountBook:
 
     def known(self) -> list[SandboxAccount]:
         """List the accounts in force, by id."""
-        return sorted(self._by_token.values(), key=lambda account: account.account_id)
+        return sorted(self._by_id.values(), key=lambda account: account.account_id)
 
     def put(self, account: SandboxAccount) -> None:
         """Add or replace an account; raises AccountsError when its token is another's."""
         holder = self._by_token.get(account.token)
         if holder is not None and holder.account_id != account.account_id:
             raise AccountsError(f"this token already belongs to account {holder.account_id}")
+        self._drop(account.account_id)
         self._overlay[account.account_id] = account
-        self._rebuild()
+        self._by_id[account.account_id] = self._by_token[account.token] = account
 
     def revoke(self, account_id: str) -> bool:
         """Make the account's token invalid; False when there was none."""
-        had = any(account.account_id == account_id for account in self._by_token.values())
         self._overlay[account_id] = None
-        self._rebuild()
-        return had
+        return self._drop(account_id)
 
-    def _rebuild(self) -> None:
-        merged = {**self._from_files, **self._overlay}
+    def _drop(self, account_id: str) -> bool:
+        account = self._by_id.pop(account_id, None)
+        if account is None:
+            return False
+        del self._by_token[account.token]
+        return True
+
+    def _take(self, from_files: dict[str, SandboxAccount]) -> None:
+        """Replace what came from files; raises AccountsError and then changes nothing."""
+        by_id = {
+            account_id: account
+            for account_id, account in {**from_files, **self._overlay}.items()
+            if account is not None
+        }
         by_token: dict[str, SandboxAccount] = {}
-        for account in merged.values():
-            if account is None:
-                continue
+        for account in by_id.values():
             other = by_token.setdefault(account.token, account)
             if other is not account:
                 raise AccountsError(
                     f"accounts {other.account_id} and {account.account_id} have the same token"
                 )
-        self._by_token = by_token
+        self._by_id, self._by_token = by_id, by_token
 
     def _is_look_due(self) -> bool:
         if self._path is None:
@@ -119,6 +128,5 @@ class AccountBook:
         signature = await asyncio.to_thread(signature_of, path)
         if signature == self._signature:
             return
-        self._from_files = await asyncio.to_thread(read_accounts, path, self._environment)
-        self._rebuild()
+        self._take(await asyncio.to_thread(read_accounts, path, self._environment))
         self._signature = signature
