@@ -101,7 +101,7 @@ def test_headers_of_others_are_no_progress(headers: dict[str, object]) -> None:
         (SENT_PARTS, '{"0": "mid"}'),
         (SENT_PARTS, "[1]"),
         (SENT_PARTS, '["\\ud800"]'),
-        (SENT_PARTS, '["' + "m" * 8192 + '"]'),
+        (SENT_PARTS, '["' + "m" * 65_536 + '"]'),
         (SENT_PARTS, "[" + "null," * 10 + "null]"),
         (RECIPIENT_ID, 6789012345),
         (REASON, b"invalid"),

@@ -89,3 +89,13 @@ def test_no_tag_when_it_is_not_known_when_the_person_wrote() -> None:
 
 def test_tag_is_spelled_as_meta_does() -> None:
     assert HUMAN_AGENT_TAG == {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
+
+
+@pytest.mark.parametrize("action", ["typing_on", "mark_seen"])
+def test_action_of_a_human_gets_no_tag_and_so_only_the_standard_window(action: str) -> None:
+    request = a_request(
+        message=None, sender_action=action, author=Author.HUMAN, last_inbound_at=INBOUND
+    )
+    account = an_account(human_agent=True)
+    assert window_closes_at(request, account) == NOW + DAY
+    assert tag_for(request, account, now=NOW + 2 * STANDARD_WINDOW_S) == {}

@@ -76,6 +76,11 @@ class SendRequest:
         return self.account_id, person or f"comment:{self.recipient['comment_id']}"
 
     @property
+    def is_action(self) -> bool:
+        """True for reactions, typing and seen: their body holds nothing but the action."""
+        return "sender_action" in self.parts[0].body
+
+    @property
     def is_private_reply(self) -> bool:
         return "comment_id" in self.recipient
 

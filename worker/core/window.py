@@ -51,10 +51,14 @@ def tag_for(request: SendRequest, account: Account, *, now: float) -> Mapping[st
 
 
 def may_use_human_agent(request: SendRequest, account: Account | None) -> bool:
-    """True when a person wrote the message and the account's app has the feature."""
+    """True when a person wrote the message and the account's app has the feature.
+
+    Actions carry no tag: a body that holds more than the action is refused (100/2018014).
+    """
     return (
         account is not None
         and account.human_agent
         and request.author is Author.HUMAN
         and not request.is_private_reply
+        and not request.is_action
     )
