@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support.builders import NOW, a_request, an_account
+from tests.support.builders import NOW, a_document, a_request, an_account
 from worker.core.progress import rfc3339
-from worker.core.request import Author
+from worker.core.request import Author, request_from
 from worker.core.window import (
     HOUR_S,
     HUMAN_AGENT_TAG,
@@ -93,9 +93,8 @@ def test_tag_is_spelled_as_meta_does() -> None:
 
 @pytest.mark.parametrize("action", ["typing_on", "mark_seen"])
 def test_action_of_a_human_gets_no_tag_and_so_only_the_standard_window(action: str) -> None:
-    request = a_request(
-        message=None, sender_action=action, author=Author.HUMAN, last_inbound_at=INBOUND
-    )
+    document = a_document(sender_action=action, author="human", last_inbound_at=INBOUND)
+    request = request_from(document, fingerprint=b"")
     account = an_account(human_agent=True)
     assert window_closes_at(request, account) == NOW + DAY
     assert tag_for(request, account, now=NOW + 2 * STANDARD_WINDOW_S) == {}
