@@ -87,7 +87,7 @@ class Config(BaseModel):
     concurrency: int = Field(200, ge=1, le=5000, description="calls to the API at the same time")
     max_attempts: int = Field(8, ge=1, le=100, description="attempts before exhausted")
     retry_base_s: float = Field(
-        2.0, gt=0, le=900, description="ceiling of the first retry's wait, seconds; doubles"
+        2.0, gt=0, le=900, description="ceiling of the first retry's wait, seconds; triples"
     )
     retry_longest_s: float = Field(
         900.0, ge=1, le=86400, description="longest wait between attempts, seconds"

@@ -18,9 +18,9 @@ def test_every_wait_is_between_a_second_and_the_longest(
 
 
 @pytest.mark.parametrize(
-    ("attempt", "ceiling_s"), [(1, 2.0), (2, 4.0), (3, 8.0), (8, 256.0), (10, 900.0), (99, 900.0)]
+    ("attempt", "ceiling_s"), [(1, 2.0), (2, 6.0), (3, 18.0), (6, 486.0), (7, 900.0), (99, 900.0)]
 )
-def test_ceiling_doubles_with_each_attempt_up_to_a_quarter_of_an_hour(
+def test_ceiling_triples_with_each_attempt_up_to_a_quarter_of_an_hour(
     attempt: int, ceiling_s: float
 ) -> None:
     policy = RetryPolicy()

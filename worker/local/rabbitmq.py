@@ -22,8 +22,8 @@ _EPMD_SIGN = Sign(b"\x00\x01n")
 _AMQP_SIGN = Sign(b"AMQP\x00\x00\x09\x01")
 _HTTP_SIGN = Sign(b"GET / HTTP/1.0\r\n\r\n", b"HTTP/")
 _ADVICE = (
-    "Check free memory (300 MB) and disk, and that the Debian package rabbitmq-server is whole "
-    "(`apt-get install --reinstall rabbitmq-server`), then try again."
+    "If that does not say what to change: check free memory (300 MB) and disk, and that the Debian "
+    "package rabbitmq-server is whole (`apt-get install --reinstall rabbitmq-server`)."
 )
 
 
@@ -126,7 +126,11 @@ class RabbitNode:
         await self.start()
 
     async def kill(self) -> None:
-        """SIGKILL the node, as losing its machine would; `start` brings it back with its data."""
+        """SIGKILL the node, as a crash would; `start` brings it back with its data.
+
+        RabbitMQ 3.10 loses a quorum queue declared less than about a second before, with all it
+        holds, and never answers commands on it again: declare, then `restart`, then kill.
+        """
         self._server.kill()
 
     def end_now(self) -> None:

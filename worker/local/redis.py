@@ -19,8 +19,8 @@ _PORT_TAKEN = "Address already in use"
 # While it loads its data it answers -LOADING.
 _SIGN = Sign(b"PING\r\n", b"+PONG")
 _ADVICE = (
-    "Check free memory and disk, and that the Debian package redis-server is whole "
-    "(`apt-get install --reinstall redis-server`), then try again."
+    "If that does not say what to change: check free memory and disk, and that the Debian "
+    "package redis-server is whole (`apt-get install --reinstall redis-server`)."
 )
 
 
@@ -75,7 +75,7 @@ class RedisNode:
         await self.start()
 
     async def kill(self) -> None:
-        """SIGKILL the node, as losing its machine would; `start` brings it back."""
+        """SIGKILL the node, as a crash would; `start` brings it back."""
         self._server.kill()
 
     def end_now(self) -> None:
