@@ -45,21 +45,10 @@ async def put(node: RabbitNode, queue: str) -> None:
 
 
 async def take(node: RabbitNode, queue: str) -> bytes:
-    async with asyncio.timeout(90):
-        while (body := await _taken(node, queue)) is None:
-            pass
-        return body
-
-
-async def _taken(node: RabbitNode, queue: str) -> bytes | None:
     async with await aio_pika.connect(node.amqp_url) as connection:
         channel = await connection.channel()
         declared = await channel.declare_queue(queue, durable=True, arguments=dict(QUORUM))
-        try:
-            message = await declared.get(timeout=5)
-        except TimeoutError:
-            # RabbitMQ 3.10 never answers a command that meets the queue's election after a crash.
-            return None
+        message = await declared.get(timeout=30)
         await message.ack()
         return message.body
 
@@ -92,17 +81,19 @@ async def test_a_stopped_node_has_no_process_and_keeps_its_folder() -> None:
 
 async def test_messages_and_address_survive_a_restart_and_a_kill(own_rabbitmq: RabbitNode) -> None:
     address = own_rabbitmq.amqp_url
-    await put(own_rabbitmq, "restarted")
+    await put(own_rabbitmq, "queue")
     await own_rabbitmq.restart()
-    assert await take(own_rabbitmq, "restarted") == b"kept"
+    assert await take(own_rabbitmq, "queue") == b"kept"
 
-    await put(own_rabbitmq, "killed")
+    # The same queue on purpose: RabbitMQ 3.10 forgets a quorum queue that was declared less than
+    # about a second before a crash, and what is in it.
+    await put(own_rabbitmq, "queue")
     killed = with_descendants(own_rabbitmq.pids[:1])
     await own_rabbitmq.kill()
     await ended(killed)
     assert not own_rabbitmq.is_running
     await own_rabbitmq.start()
-    assert await take(own_rabbitmq, "killed") == b"kept"
+    assert await take(own_rabbitmq, "queue") == b"kept"
     assert own_rabbitmq.amqp_url == address
 
 
@@ -218,20 +209,19 @@ async def test_nodes_end_with_the_process_that_owns_them(
         stderr=asyncio.subprocess.DEVNULL,
     )
     assert owner.stdout is not None
+    directories: list[Path] = []
     try:
         started = json.loads(await asyncio.wait_for(owner.stdout.readline(), 120))
+        directories = [Path(name) for name in started["directories"]]
         processes = with_descendants(started["pids"])
         owner.send_signal(number)
         await asyncio.wait_for(owner.wait(), 60)
-    finally:
-        if owner.returncode is None:
-            owner.kill()
-            await owner.wait()
-    directories = [Path(name) for name in started["directories"]]
-    try:
         await ended(processes)
         assert len(processes) >= 4, "Redis, the node, its name server and the node's own children"
         assert [folder.exists() for folder in directories] == [not cleans_up] * 2
     finally:
+        if owner.returncode is None:
+            owner.kill()
+            await owner.wait()
         for folder in directories:
             shutil.rmtree(folder, ignore_errors=True)

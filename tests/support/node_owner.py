@@ -5,6 +5,7 @@ Says on one line of JSON what it started, then waits.
 
 import asyncio
 import json
+import signal
 import sys
 
 from worker.local.rabbitmq import private_rabbitmq
@@ -25,4 +26,6 @@ async def own_nodes() -> None:
 
 
 if __name__ == "__main__":
+    # Shells start background jobs, and so what those start, deaf to SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asyncio.run(own_nodes())

@@ -1,1 +1,1 @@
-"""KNOWS the accounts: where tokens come from, and when they changed."""
+"""KNOWS the accounts: where their tokens come from, and when they changed."""

@@ -1,6 +1,7 @@
 """One POST to the messages endpoint; every library failure becomes a core value here."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from types import SimpleNamespace, TracebackType
 from typing import Self
@@ -90,7 +91,7 @@ class GraphClient:
         self,
         account: Account,
         body: Mapping[str, object],
-        timeout: aiohttp.ClientTimeout,
+        limits: aiohttp.ClientTimeout,
         evidence: SimpleNamespace,
     ) -> Reply:
         assert self._session is not None, "the client was entered"
@@ -102,12 +103,12 @@ class GraphClient:
                 "Content-Type": "application/json",
             },
             allow_redirects=False,
-            timeout=timeout,
+            timeout=limits,
             trace_request_ctx=evidence,
         ) as answer:
-            document = _json(await answer.content.read(LARGEST_ANSWER))
+            document = _json(await _whole(answer))
             return Reply(
-                answer.status, document, retry_after_s(answer.headers, document)
+                answer.status, document, retry_after_s(answer.headers, document, now=time.time())
             )
 
 
@@ -121,6 +122,17 @@ async def _note_written(
     __: aiohttp.TraceRequestHeadersSentParams,
 ) -> None:
     context.trace_request_ctx.is_written = True
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    """Read the body; an oversized one counts as unreadable."""
+    chunks, size = [], 0
+    async for chunk in answer.content.iter_any():
+        size += len(chunk)
+        if size > LARGEST_ANSWER:
+            return b""
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _json(data: bytes) -> object:

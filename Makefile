@@ -1,0 +1,60 @@
+# The verbs of this project; `make` alone lists them. Each prepares what it needs by itself.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+# More arguments for pytest: make test ARGS="tests/core -x"
+ARGS ?=
+# Another interpreter for .venv: make setup PYTHON=/path/to/python3
+PYTHON ?=
+export PYTHON
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' \
+		| awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+.PHONY: setup
+setup: ## Make .venv with the pinned packages; install RabbitMQ and Redis (Debian) if missing
+	@scripts/setup
+	@echo "Ready. Try: make demo, or $(BIN)/igsend --help"
+
+.PHONY: demo
+demo: ## Watch it work: private broker, fake Instagram, one request of every kind (KEEP=1 stays up)
+	@scripts/setup
+	@$(BIN)/igsend demo
+
+.PHONY: check
+check: ## Lint, types, import rules, schemas, coverage of the core; needs no broker
+	@scripts/setup python
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest --quiet tests/architecture tests/contract
+	$(BIN)/pytest --quiet tests/core --cov=worker/core --cov-branch --cov-fail-under=100
+
+.PHONY: fix
+fix: ## Repair what the linter can repair, and format
+	@scripts/setup python
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: test
+test: ## Run all tests, on private nodes (or IGSEND_TEST_AMQP_URL, IGSEND_TEST_REDIS_URL)
+	@scripts/setup tests
+	@IGSEND_TEST_REQUIRE_NODES=1 $(BIN)/pytest $(ARGS)
+
+.PHONY: lock
+lock: ## Write requirements.lock anew from pyproject.toml (UPGRADE=1 takes newer releases)
+	@scripts/setup python
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile pyproject.toml scripts/lock.in --quiet \
+		--extra dev --allow-unsafe --generate-hashes --strip-extras \
+		--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		$(if $(UPGRADE),--upgrade) --output-file requirements.lock
+
+.PHONY: clean
+clean: ## Remove .venv, caches and build results
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -f .coverage .coverage.*
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

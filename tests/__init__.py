@@ -1,0 +1,1 @@
+"""Tests, typed and linted like the product; `make test` runs them all."""

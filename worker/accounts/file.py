@@ -1,0 +1,131 @@
+"""A TOML or JSON file of accounts with their settings (design 8)."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from worker.accounts.reading import ACCOUNT_ID, AccountsError, Reading, token_from
+from worker.core.account import Account
+from worker.core.kind import Bucket
+from worker.core.rate_limit import Limit, parse_limit
+from worker.core.secret import Secret
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _limit(value: object) -> Limit:
+    if not isinstance(value, str):
+        raise ValueError("must be text like 100/s")
+    return parse_limit(value)
+
+
+_Limits = dict[Bucket, Annotated[Limit, BeforeValidator(_limit)]]
+
+
+class _Settings(_Strict):
+    human_agent: bool = False
+    limits: _Limits = Field(default_factory=dict)
+
+
+class _Entry(_Settings):
+    token: SecretStr | None = None
+    token_file: Path | None = None
+    token_env: str | None = None
+
+
+class _File(_Strict):
+    defaults: _Settings = _Settings()
+    accounts: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class AccountFile:
+    """Reads the file, and the token files it names."""
+
+    def __init__(self, path: Path, *, environment: Mapping[str, str]) -> None:
+        self._path = path
+        self._environment = environment
+
+    def read(self) -> Reading:
+        """Give every usable account; raises AccountsError when the file itself is unusable."""
+        try:
+            file = _File.model_validate(self._parsed())
+        except ValidationError as error:
+            raise AccountsError(f"{self._path}: {_sentences(error, _File)}") from None
+        reading = Reading({})
+        for account_id, fields in file.accounts.items():
+            try:
+                reading.accounts[account_id] = self._account(account_id, fields, file.defaults)
+            except AccountsError as error:
+                reading.problems.append(str(error))
+        return reading
+
+    def _parsed(self) -> object:
+        try:
+            data = self._path.read_bytes()
+        except OSError as error:
+            raise AccountsError(f"IGSEND_ACCOUNTS={self._path}: {error.strerror}") from error
+        try:
+            text = data.decode("utf-8")
+            return json.loads(text) if self._path.suffix == ".json" else tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            # The parsers' messages give line and column; a value they quote could be a token.
+            kind = "JSON" if self._path.suffix == ".json" else "TOML"
+            raise AccountsError(f"{self._path} is not {kind} ({type(error).__name__})") from None
+
+    def _account(self, account_id: str, fields: Mapping[str, Any], defaults: _Settings) -> Account:
+        where = f"{self._path}, accounts.{account_id}"
+        if ACCOUNT_ID.fullmatch(account_id) is None:
+            raise AccountsError(f"{where}: the id must be the account's numeric id")
+        try:
+            entry = _Entry.model_validate(fields)
+        except ValidationError as error:
+            raise AccountsError(f"{where}: {_sentences(error, _Entry)}") from None
+        given = entry.model_fields_set
+        return Account(
+            account_id,
+            self._token(entry, where),
+            human_agent=entry.human_agent if "human_agent" in given else defaults.human_agent,
+            limits={**defaults.limits, **entry.limits},
+        )
+
+    def _token(self, entry: _Entry, where: str) -> Secret:
+        sources = [entry.token, entry.token_file, entry.token_env]
+        if sum(source is not None for source in sources) != 1:
+            raise AccountsError(f"{where}: give exactly one of token, token_file and token_env")
+        if entry.token is not None:
+            return token_from(entry.token.get_secret_value(), where=f"{where}.token")
+        if entry.token_env is not None:
+            if entry.token_env not in self._environment:
+                raise AccountsError(f"{where}: the environment has no {entry.token_env}")
+            return token_from(self._environment[entry.token_env], where=entry.token_env)
+        assert entry.token_file is not None, "it is the one that is left"
+        path = self._path.parent / entry.token_file
+        try:
+            return token_from(path.read_text("utf-8"), where=str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise AccountsError(f"{where}: cannot read {path} ({type(error).__name__})") from None
+
+
+def _sentences(error: ValidationError, model: type[BaseModel]) -> str:
+    """Say what is wrong where, without the values: one of them could be a token."""
+    return "; ".join(
+        _sentence(detail["loc"], detail["type"], detail["msg"], model)
+        for detail in error.errors(include_input=False, include_url=False, include_context=False)
+    )
+
+
+def _sentence(
+    location: tuple[int | str, ...], kind: str, message: str, model: type[BaseModel]
+) -> str:
+    place = ".".join(str(step) for step in location if step != "[key]")
+    if kind == "extra_forbidden":
+        near = get_close_matches(str(location[-1]), model.model_fields, n=1, cutoff=0.0)
+        return f"{place} is not a known key; did you mean {near[0]}?"
+    return f"{place}: {message.removeprefix('Value error, ')}"
