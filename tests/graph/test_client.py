@@ -1,0 +1,29 @@
+"""What the client asks the API for, and what it makes of plain answers."""
+
+import pytest
+from yarl import URL
+
+from tests.support.builders import a_request, an_account
+from tests.support.mocked_api import mocked_api
+from worker.config import Config
+from worker.core.send_result import Refused, Scope, Sent
+from worker.graph.client import GraphClient
+
+URL_OF_ACCOUNT = f"https://graph.instagram.com/v23.0/{an_account().id}/messages"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"recipient_id": "1", "message_id": "m"}, Sent("m", "1")),
+        ({"error": {"code": 551}}, Scope.RECIPIENT),
+    ],
+)
+async def test_one_post_to_the_documented_url(answer: dict[str, object], expected: object) -> None:
+    with mocked_api(URL_OF_ACCOUNT, status=200, payload=answer) as api:
+        async with GraphClient(Config.from_env({})) as client:
+            result = await client.send(
+                an_account(), a_request().parts[0], tag={}, is_first_attempt=True
+            )
+    assert list(api.requests) == [("POST", URL(URL_OF_ACCOUNT))]
+    assert (result.scope if isinstance(result, Refused) else result) == expected
