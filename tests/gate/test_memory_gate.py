@@ -20,7 +20,7 @@ from worker.core.admission import (
 )
 from worker.core.ending import event_of
 from worker.core.kind import Bucket
-from worker.core.outcome import Completed, Dead, HandedBack, Postponed, Wait
+from worker.core.outcome import Completed, Dead, HandedBack, Postponed, Retrying, Wait
 from worker.core.progress import Progress, rfc3339
 from worker.core.rate_limit import Limit
 from worker.core.reason import Reason
@@ -285,3 +285,23 @@ async def test_parts_of_a_begun_request_go_before_the_backlog(gate: Gate) -> Non
     answer = await gate.gate.advance(request, account, progress=Progress(sent=("a",)))
     assert isinstance(answer, Go)
     assert answer.progress == Progress(sent=("a",))
+
+
+async def test_request_far_behind_in_its_conversation_looks_less_often(gate: Gate) -> None:
+    requests = [a_request(id=f"n{n}") for n in range(40)]
+    answers = await asyncio.gather(*(gate.admit(request) for request in requests))
+    waits = [answer.until - gate.clock.now() for answer in answers if isinstance(answer, NotYet)]
+    assert len(waits) == 39
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (1.0, pytest.approx(9.75))
+
+
+async def test_tried_request_that_never_comes_back_is_forgotten_in_time(gate: Gate) -> None:
+    request = a_request()
+    await gate.admit(request)
+    retrying = Retrying(gate.clock.now() + 5, ERROR, Progress(attempts=1))
+    await gate.gate.conclude(request, retrying, None)
+    assert gate.gate.status()["remembered"] == 1
+    gate.clock.time += 3601
+    await gate.admit(a_request(id="another", recipient={"id": "x"}))
+    assert gate.gate.status()["remembered"] == 1

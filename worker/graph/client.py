@@ -1,58 +1,84 @@
 """One POST to the messages endpoint; every library failure becomes a core value here."""
 
 import asyncio
+import re
 import time
-from collections.abc import Mapping
-from types import SimpleNamespace, TracebackType
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import TracebackType
 from typing import Self
 
 import aiohttp
 import orjson
 from yarl import URL
 
+from worker import __version__
 from worker.config import Config
 from worker.core.account import Account
 from worker.core.graph_reply import Reply, result_of
 from worker.core.kind import answers_with_message_id, is_fetched_by_meta
 from worker.core.request import Part
-from worker.core.send_result import GraphError, NotSent, SendResult, Unknown
-from worker.graph.usage import retry_after_s
+from worker.core.send_result import GraphError, NotSent, Scope, SendResult
+from worker.graph.answer import read_body, reply_from
+from worker.graph.evidence import Evidence, WitnessedBody
+from worker.graph.failure import result_of_failure
 
 DNS_TTL_S = 60
 # Shorter than servers keep idle connections, so that few requests meet a closing one.
 KEEPALIVE_S = 15.0
-LARGEST_ANSWER = 1024 * 1024
+# Over connecting and reading; fires only when the library's own limits do not.
 BACKSTOP_S = 5.0
-_SKIPPED_HEADERS = ("Accept", "Accept-Encoding", "User-Agent")
+URLS_KEPT = 4096
+USER_AGENT = f"igsend/{__version__}"
+
+_VERSION_HEADER = "instagram-api-version"
+_VERSION = re.compile(r"v?[0-9]{1,3}\.[0-9]{1,3}")
+_UNENCODABLE = NotSent(
+    GraphError("the message cannot be written as JSON"), max_attempts=1, refused_as=Scope.MESSAGE
+)
 
 
 class GraphClient:
-    """Implements the Graph port. Enter it as a context before the first send."""
+    """Implements the Graph port. Enter it as a context before the first send.
 
-    def __init__(self, config: Config) -> None:
-        self._base = URL(config.graph_url) / config.graph_version
-        self._timeouts = {
-            False: _timeout(config.connect_timeout_s, config.text_timeout_s),
-            True: _timeout(config.connect_timeout_s, config.media_timeout_s),
-        }
+    The caller limits how many calls run at a time; the connection pool makes nobody wait.
+    `version_seen` is the version that served a call, once it is not the configured one;
+    `overdue_calls` counts calls that only the outermost time limit ended.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        user_agent: str = USER_AGENT,
+        backstop_s: float = BACKSTOP_S,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.version_seen: str | None = None
+        self.overdue_calls = 0
+        self._version = config.graph_version
+        self._user_agent = user_agent
+        self._now = now
+        self._text = _timeout(config.connect_timeout_s, config.text_timeout_s)
+        self._media = _timeout(config.connect_timeout_s, config.media_timeout_s)
+        self._spare_s = config.connect_timeout_s + backstop_s
+        base = URL(config.graph_url) / config.graph_version
+        self._url_of = lru_cache(URLS_KEPT)(lambda account_id: base / account_id / "messages")
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        trace = aiohttp.TraceConfig()
-        trace.on_request_headers_sent.append(_note_written)
         self._session = aiohttp.ClientSession(
-            # The caller holds a permit for each call, so the pool never makes anyone wait.
             connector=aiohttp.TCPConnector(
                 limit=0,
                 ttl_dns_cache=DNS_TTL_S,
                 keepalive_timeout=KEEPALIVE_S,
+                # Otherwise an installed aiodns would be used, which fails in some containers.
                 resolver=aiohttp.ThreadedResolver(),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
-            auto_decompress=True,
-            skip_auto_headers=_SKIPPED_HEADERS,
-            trace_configs=[trace],
+            headers={"User-Agent": self._user_agent},
+            skip_auto_headers=("Accept", "Accept-Encoding"),
         )
         return self
 
@@ -73,77 +99,68 @@ class GraphClient:
         tag: Mapping[str, object],
         is_first_attempt: bool,
     ) -> SendResult:
-        evidence = SimpleNamespace(is_written=False)
-        timeout = self._timeouts[is_fetched_by_meta(part.kind)]
-        assert timeout.sock_read is not None, "both timeouts are set"
         try:
-            async with asyncio.timeout(timeout.sock_read + BACKSTOP_S):
-                reply = await self._post(account, {**part.body, **tag}, timeout, evidence)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            return _lost(type(error).__name__, is_written=evidence.is_written)
+            data = orjson.dumps({**part.body, **tag})
+        except orjson.JSONEncodeError:
+            return _UNENCODABLE
+        limits = self._media if is_fetched_by_meta(part.kind) else self._text
+        reply = await self._answer(account, data, limits)
+        if not isinstance(reply, Reply):
+            return reply
         return result_of(
             reply,
             needs_message_id=answers_with_message_id(part.kind),
             is_first_attempt=is_first_attempt,
         )
 
+    async def _answer(
+        self, account: Account, data: bytes, limits: aiohttp.ClientTimeout
+    ) -> Reply | SendResult:
+        """Call, within all time limits; whatever goes wrong becomes a result by its evidence."""
+        evidence = Evidence()
+        backstop = asyncio.timeout((limits.sock_read or 0.0) + self._spare_s)
+        try:
+            async with backstop:
+                return await self._post(account, WitnessedBody(data, evidence), limits, evidence)
+        except Exception as error:
+            is_overdue = backstop.expired()
+            self.overdue_calls += is_overdue
+            if evidence.answer is not None and evidence.answer.status == 429:
+                # A throttle is one with or without its body.
+                return reply_from(evidence.answer, b"", now=self._now())
+            return result_of_failure(error, evidence, is_overdue=is_overdue)
+
     async def _post(
         self,
         account: Account,
-        body: Mapping[str, object],
+        body: WitnessedBody,
         limits: aiohttp.ClientTimeout,
-        evidence: SimpleNamespace,
+        evidence: Evidence,
     ) -> Reply:
         assert self._session is not None, "the client was entered"
-        async with self._session.post(
-            self._base / account.id / "messages",
-            data=orjson.dumps(body),
-            headers={
-                "Authorization": f"Bearer {account.token.reveal}",
-                "Content-Type": "application/json",
-            },
+        answer = evidence.answer = await self._session.post(
+            self._url_of(account.id),
+            data=body,
+            headers={"Authorization": f"Bearer {account.token.reveal}"},
             allow_redirects=False,
             timeout=limits,
-            trace_request_ctx=evidence,
-        ) as answer:
-            document = _json(await _whole(answer))
-            return Reply(
-                answer.status, document, retry_after_s(answer.headers, document, now=time.time())
-            )
+        )
+        # Not as a context: leaving it would wait for a body that the API does not care to read.
+        try:
+            self._note_version(answer.headers.get(_VERSION_HEADER))
+            return reply_from(answer, await read_body(answer), now=self._now())
+        finally:
+            answer.release()
+
+    def _note_version(self, served: str | None) -> None:
+        if served is None or served == self._version or self.version_seen is not None:
+            return
+        if _VERSION.fullmatch(served):
+            self.version_seen = served
 
 
 def _timeout(connect_s: float, answer_s: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=answer_s)
-
-
-async def _note_written(
-    _: aiohttp.ClientSession,
-    context: SimpleNamespace,
-    __: aiohttp.TraceRequestHeadersSentParams,
-) -> None:
-    context.trace_request_ctx.is_written = True
-
-
-async def _whole(answer: aiohttp.ClientResponse) -> bytes:
-    """Read the body; an oversized one counts as unreadable."""
-    chunks, size = [], 0
-    async for chunk in answer.content.iter_any():
-        size += len(chunk)
-        if size > LARGEST_ANSWER:
-            return b""
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _json(data: bytes) -> object:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _lost(kind: str, *, is_written: bool) -> SendResult:
-    """Tell what certainly did not leave from what may have arrived."""
-    if is_written:
-        return Unknown(GraphError(f"the connection failed before the answer ({kind})"))
-    return NotSent(GraphError(f"no connection to the API ({kind})"))
+    # `connect` covers name resolution and TLS too, which `sock_connect` alone does not.
+    return aiohttp.ClientTimeout(
+        total=None, connect=connect_s, sock_connect=connect_s, sock_read=answer_s
+    )

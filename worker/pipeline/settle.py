@@ -128,7 +128,11 @@ class Settler:
 
 
 def _is_only_repeated(delivery: Delivery, outcome: Outcome) -> bool:
-    """A redelivery of what this worker has settled and announced already: only the ack was lost."""
-    return isinstance(outcome, Duplicate) and (
-        delivery.redelivered or delivery.known_progress.is_republished
-    )
+    """True for what this worker has announced already: only an ack was lost, or it is a twin.
+
+    A parked copy with an address of its own still waits for its answer there.
+    """
+    if not isinstance(outcome, Duplicate):
+        return False
+    is_parked_twin = delivery.known_progress.is_republished and delivery.reply_address is None
+    return delivery.redelivered or is_parked_twin

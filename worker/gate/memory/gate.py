@@ -93,8 +93,7 @@ class MemoryGate:
             return NotYet(start, Wait.NOT_BEFORE)
         self._turns.line_up(request, now=now)
         if not await self._turns.wait(request, at_most_s=HOLD_S):
-            due = self._turns.head_is_due(request, now=self._clock.now())
-            return NotYet(due + HOLD_S / 2, Wait.TURN)
+            return NotYet(self._turns.look_again_at(request, now=self._clock.now()), Wait.TURN)
         return self._slot(request, account, progress, deadline)
 
     def _slot(
@@ -159,12 +158,12 @@ class MemoryGate:
                 self._ledger.end(request, event)
                 self._turns.leave(request)
             case Postponed(why=Wait.NOT_BEFORE):
-                self._ledger.wait(request, outcome.progress)
+                self._ledger.wait(request, outcome.progress, now=self._clock.now())
             case Postponed() | Retrying():
-                self._ledger.wait(request, outcome.progress)
+                self._ledger.wait(request, outcome.progress, now=self._clock.now())
                 self._turns.expect(request, due=outcome.until)
             case HandedBack():
-                self._ledger.wait(request, outcome.progress)
+                self._ledger.wait(request, outcome.progress, now=self._clock.now())
                 self._turns.leave(request)
             case Duplicate():
                 pass

@@ -17,6 +17,7 @@ class Open:
     fingerprint: bytes
     progress: Progress
     is_running: bool
+    parked_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,13 @@ class Ledger:
         """Record that one more part went."""
         self._open[request.key].progress = progress
 
-    def wait(self, request: SendRequest, progress: Progress) -> None:
+    def wait(self, request: SendRequest, progress: Progress, *, now: float) -> None:
         """Keep what is known while the request is parked; nothing if it was never tried."""
+        self._open.pop(request.key, None)
         if progress.attempts or progress.sent:
-            self._open[request.key] = Open(request.fingerprint, progress, is_running=False)
-        else:
-            self._open.pop(request.key, None)
+            self._open[request.key] = Open(
+                request.fingerprint, progress, is_running=False, parked_at=now
+            )
 
     def end(self, request: SendRequest, event: OutcomeEvent) -> None:
         self._open.pop(request.key, None)
@@ -67,8 +69,15 @@ class Ledger:
             self._ended.popitem(last=False)
 
     def _forget_old(self, now: float) -> None:
+        """Drop what is past its time, oldest first; a parked request may never come back."""
+        oldest = now - self._keep_s
         while self._ended:
             key = next(iter(self._ended))
-            if self._ended[key].event.finished_at > now - self._keep_s:
-                return
+            if self._ended[key].event.finished_at > oldest:
+                break
             del self._ended[key]
+        while self._open:
+            key = next(iter(self._open))
+            if self._open[key].is_running or self._open[key].parked_at > oldest:
+                break
+            del self._open[key]

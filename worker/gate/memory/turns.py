@@ -12,6 +12,15 @@ Key = tuple[str, str]
 # delay queue by hand must not block its conversation for ever.
 LEASE_S = 120.0
 
+# A guess at how long one request of the same conversation takes; parking is not free, so those
+# far behind look less often.
+PER_PLACE_S = 0.25
+SHORTEST_WAIT_S = 1.0
+
+# Places of parked requests are kept for this many conversations. Beyond that (a flood to many
+# people) a parked request gives up its place, and with it only the order among its like.
+MOST_CONVERSATIONS = 50_000
+
 
 @dataclass(slots=True)
 class _Place:
@@ -51,13 +60,18 @@ class Turns:
             return False
         return True
 
-    def head_is_due(self, request: SendRequest, *, now: float) -> float:
-        """When whoever is first is expected (unix seconds); now if it is in hand."""
-        head = next(iter(self._queues[request.conversation].values()))
-        return now if head.due is None else max(now, head.due)
+    def look_again_at(self, request: SendRequest, *, now: float) -> float:
+        """When the turn may have come (unix seconds), from the head and the place in the queue."""
+        queue = self._queues[request.conversation]
+        head = next(iter(queue.values()))
+        start = now if head.due is None else max(now, head.due)
+        return start + max(SHORTEST_WAIT_S, PER_PLACE_S * list(queue).index(request.key))
 
     def expect(self, request: SendRequest, *, due: float) -> None:
         """Keep the place of a request that is parked until `due`."""
+        if len(self._queues) > MOST_CONVERSATIONS:
+            self.leave(request)
+            return
         place = self._queues.get(request.conversation, {}).get(request.key)
         if place is not None:
             place.due = due

@@ -1,0 +1,45 @@
+"""Reads an answer of the API: at most so many bytes, as JSON if it is JSON."""
+
+from collections.abc import Mapping
+
+import aiohttp
+import orjson
+
+from worker.core.graph_reply import Reply
+from worker.graph.usage import wait_s
+
+# Documented answers have a few hundred bytes.
+LARGEST_ANSWER = 1024 * 1024
+
+
+class AnswerTooLargeError(Exception):
+    """The answer has more than LARGEST_ANSWER bytes; the rest was not read."""
+
+
+async def read_body(answer: aiohttp.ClientResponse) -> bytes:
+    """Read all of the body; raises AnswerTooLargeError, or aiohttp's errors when it breaks off."""
+    content = answer.content
+    body = b""
+    while not content.at_eof():
+        body += await content.readany()
+        if len(body) > LARGEST_ANSWER:
+            raise AnswerTooLargeError
+    return body
+
+
+def reply_from(answer: aiohttp.ClientResponse, body: bytes, *, now: float) -> Reply:
+    """Turn an answer into what the rules of core look at; `now` in unix seconds.
+
+    The wait is read only where it can matter, so a success costs no header.
+    """
+    document = _json(body)
+    is_success = answer.status == 200 and isinstance(document, Mapping) and "error" not in document
+    asked_s = None if is_success else wait_s(answer.headers, document, now=now)
+    return Reply(answer.status, document, asked_s)
+
+
+def _json(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
