@@ -65,7 +65,10 @@ def declare() -> None:
 def check(json: Json = False) -> None:
     """Compare the broker with what the worker needs; exit 1 when something is wrong."""
     config = config_from_environment()
-    findings = asyncio.run(_check(config, _wanted(config)))
+    try:
+        findings = asyncio.run(_check(config, _wanted(config)))
+    except TopologyError as error:
+        raise CommandFailed(str(error)) from None
     wrong = [finding for finding in findings if finding.state in {"missing", "different"}]
     if json:
         _print_json(

@@ -9,6 +9,7 @@ from aiormq.exceptions import (
     ChannelAccessRefused,
     ChannelNotFoundEntity,
     ChannelPreconditionFailed,
+    ConnectionCommandInvalid,
 )
 
 from worker.rabbit.topology import Binding, Exchange, Queue, Topology
@@ -18,6 +19,16 @@ RPC_TIMEOUT_S = 30.0
 _INEQUIVALENT = re.compile(
     r"inequivalent arg '(?P<argument>[^']+)' .*?: "
     r"received (?:the value )?(?P<ours>.*?) but current is (?:the value )?(?P<theirs>.*)$"
+)
+
+
+_MAY_NOT = (
+    "the user may not configure it; let one who may run `igsend topology declare`, and set "
+    "IGSEND_DECLARE=false for this worker"
+)
+_NO_PLUGIN = (
+    "enable the plugin with `rabbitmq-plugins enable rabbitmq_consistent_hash_exchange`, or set "
+    "IGSEND_PARTITIONS=1, which needs none"
 )
 
 
@@ -97,7 +108,10 @@ async def _on_own_channel(
     except ChannelPreconditionFailed as refused:
         return Finding(kind, name, "different", _difference(_reason(refused)))
     except ChannelAccessRefused:
-        return Finding(kind, name, "unchecked", "the user may not configure it")
+        return Finding(kind, name, "unchecked", _MAY_NOT)
+    except ConnectionCommandInvalid as refused:
+        # Unlike every other refusal this one ends the connection.
+        raise TopologyError(f"{kind} {name}: {_reason(refused)}; {_NO_PLUGIN}") from refused
     except AMQPChannelError as refused:
         return Finding(kind, name, "different", _reason(refused))
     await channel.close()
