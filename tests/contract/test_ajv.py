@@ -1,7 +1,6 @@
 """The schemas say the same to Ajv, a validator of another make, on a corpus of thousands."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.contract.corpus import example_documents, examples, variants
+from tests.support.npm import with_packages
 from worker.contract.schema_files import SEND_REQUEST, compiled, schemas
 from worker.contract.sentences import problems_of
 
@@ -18,24 +18,7 @@ _SCRIPT = Path(__file__).parent / "ajv"
 @pytest.fixture(scope="module")
 def ajv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a folder where the script runs, with Ajv installed into it."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not installed: the check with Ajv needs both")
-    folder = tmp_path_factory.mktemp("ajv")
-    for name in ("package.json", ".npmrc", "validate.cjs"):
-        shutil.copy(_SCRIPT / name, folder / name)
-    try:
-        installed = subprocess.run(
-            ["npm", "install", "--ignore-scripts"],
-            cwd=folder,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("npm install of ajv took more than 120 s: is the npm registry reachable?")
-    if installed.returncode != 0:
-        pytest.skip(f"npm install of ajv failed with exit code {installed.returncode}")
-    return folder
+    return with_packages(_SCRIPT, tmp_path_factory.mktemp("ajv"))
 
 
 def _corpus() -> list[dict[str, Any]]:

@@ -100,12 +100,18 @@ def test_429_without_a_code_throttles_the_account(body: object) -> None:
     assert (result.scope, result.retry_after_s) == (Scope.ACCOUNT, 30.0)
 
 
-@pytest.mark.parametrize("code", [100, 190, 424242])
-def test_429_throttles_the_account_whatever_its_code(code: int) -> None:
+@pytest.mark.parametrize("code", [1, 2, 424242])
+def test_429_throttles_the_account_when_its_code_says_nothing_else(code: int) -> None:
     result = judged(an_error_body(code), 429, retry_after_s=30.0)
     assert isinstance(result, Throttled)
     assert (result.scope, result.retry_after_s) == (Scope.ACCOUNT, 30.0)
     assert result.error.code == code
+
+
+def test_429_with_a_refusal_is_what_its_code_says() -> None:
+    result = judged(an_error_body(190), 429)
+    assert isinstance(result, Refused)
+    assert result.scope is Scope.ACCOUNT
 
 
 def test_throttle_takes_over_the_wait_that_the_api_asks_for() -> None:
@@ -139,8 +145,17 @@ def test_code_that_is_not_in_the_table_is_unknown_with_any_other_status(http_sta
 
 
 @pytest.mark.parametrize("code", ["190", 1.5, True, None, [], 2**63, -(2**70)])
-def test_code_that_is_no_number_of_ours_is_no_code(code: object) -> None:
-    assert isinstance(judged(an_error_body(code)), Unknown)
+def test_error_without_a_usable_code_is_refused_by_a_4xx_and_else_unknown(code: object) -> None:
+    refused = judged(an_error_body(code))
+    assert isinstance(refused, Refused)
+    assert (refused.scope, refused.error.code) == (Scope.MESSAGE, None)
+    assert isinstance(judged(an_error_body(code), 200), Unknown)
+
+
+def test_unlisted_subcode_of_10_refuses_the_message_and_not_the_whole_account() -> None:
+    result = judged(an_error_body(10, 4711))
+    assert isinstance(result, Refused)
+    assert result.scope is Scope.MESSAGE
 
 
 def test_odd_subcode_falls_back_to_the_row_of_the_code() -> None:

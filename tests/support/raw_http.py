@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +18,15 @@ class Exchange:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
+    async def first_byte(self) -> None:
+        """Wait until the client has written something, and take no more of it."""
+        await self.reader.readexactly(1)
+
+    async def client_left(self) -> None:
+        """Answer nothing until the client closes the connection."""
+        while await self.reader.read(65536):
+            pass
+
     async def read_request(self) -> bytes:
         """Read one whole request: head and body."""
         head = await self.reader.readuntil(b"\r\n\r\n")
@@ -28,7 +38,11 @@ class Exchange:
         self, status: int, body: bytes, *, headers: str = "Content-Type: application/json\r\n"
     ) -> None:
         head = f"HTTP/1.1 {status} Scripted\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
-        self.writer.write(head.encode() + body)
+        await self.write(head.encode() + body)
+
+    async def write(self, data: bytes) -> None:
+        """Send these very bytes."""
+        self.writer.write(data)
         await self.writer.drain()
 
     def reset(self) -> None:
@@ -48,9 +62,12 @@ class Peer:
 
 
 @asynccontextmanager
-async def raw_peer(behaviour: Behaviour) -> AsyncIterator[Peer]:
-    """Run `behaviour` for each connection until the block ends."""
+async def raw_peer(
+    behaviour: Behaviour, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Peer]:
+    """Run `behaviour` for each connection until the block ends, then raise what it raised."""
     peer = Peer("")
+    failures: list[Exception] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer.connections += 1
@@ -68,13 +85,17 @@ async def raw_peer(behaviour: Behaviour) -> AsyncIterator[Peer]:
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             # The client went first, or the test is over.
             pass
+        except Exception as error:
+            failures.append(error)
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
-    peer.url = f"http://127.0.0.1:{port}"
+    peer.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"
     try:
         yield peer
     finally:
         server.close()
+    if failures:
+        raise ExceptionGroup("a behaviour failed", failures)

@@ -7,9 +7,27 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StrictBool,
+    ValidationError,
+)
 
-from worker.accounts.reading import ACCOUNT_ID, AccountsError, Reading, token_from
+from worker.accounts.reading import (
+    ACCOUNT_ID,
+    AccountsError,
+    Reading,
+    Stamp,
+    shown,
+    stamp_of,
+    token_from,
+    token_in,
+    why,
+)
 from worker.core.account import Account
 from worker.core.kind import Bucket
 from worker.core.rate_limit import Limit, parse_limit
@@ -30,7 +48,7 @@ _Limits = dict[Bucket, Annotated[Limit, BeforeValidator(_limit)]]
 
 
 class _Settings(_Strict):
-    human_agent: bool = False
+    human_agent: StrictBool = False
     limits: _Limits = Field(default_factory=dict)
 
 
@@ -51,9 +69,28 @@ class AccountFile:
     def __init__(self, path: Path, *, environment: Mapping[str, str]) -> None:
         self._path = path
         self._environment = environment
+        self._reading: Reading | None = None
+        self._stamps: dict[Path, Stamp] = {}
 
     def read(self) -> Reading:
-        """Give every usable account; raises AccountsError when the file itself is unusable."""
+        """Give every usable account; the same Reading as before when no file changed.
+
+        Raises AccountsError when the file itself is unusable.
+        """
+        if self._reading is None or not self._is_unchanged():
+            last = {} if self._reading is None else self._reading.accounts
+            stamp, self._stamps = _stamp(self._path), {}
+            self._reading = self._read_again(last)
+            # Only now: a file that cannot be used is looked into again each time.
+            self._stamps[self._path] = stamp
+        return self._reading
+
+    def _is_unchanged(self) -> bool:
+        return self._path in self._stamps and all(
+            stamp is not None and stamp == _stamp(path) for path, stamp in self._stamps.items()
+        )
+
+    def _read_again(self, last: Mapping[str, Account]) -> Reading:
         try:
             file = _File.model_validate(self._parsed())
         except ValidationError as error:
@@ -64,15 +101,17 @@ class AccountFile:
                 reading.accounts[account_id] = self._account(account_id, fields, file.defaults)
             except AccountsError as error:
                 reading.problems.append(str(error))
+                if account_id in last:
+                    reading.accounts[account_id] = last[account_id]
         return reading
 
     def _parsed(self) -> object:
         try:
             data = self._path.read_bytes()
         except OSError as error:
-            raise AccountsError(f"IGSEND_ACCOUNTS={self._path}: {error.strerror}") from error
+            raise AccountsError(f"IGSEND_ACCOUNTS={self._path}: {why(error)}") from None
         try:
-            text = data.decode("utf-8")
+            text = data.decode("utf-8-sig")
             return json.loads(text) if self._path.suffix == ".json" else tomllib.loads(text)
         except (ValueError, RecursionError) as error:
             # The parsers' messages give line and column; a value they quote could be a token.
@@ -80,7 +119,7 @@ class AccountFile:
             raise AccountsError(f"{self._path} is not {kind} ({type(error).__name__})") from None
 
     def _account(self, account_id: str, fields: Mapping[str, Any], defaults: _Settings) -> Account:
-        where = f"{self._path}, accounts.{account_id}"
+        where = f"{self._path}, accounts.{shown(account_id)}"
         if ACCOUNT_ID.fullmatch(account_id) is None:
             raise AccountsError(f"{where}: the id must be the account's numeric id")
         try:
@@ -92,7 +131,8 @@ class AccountFile:
             account_id,
             self._token(entry, where),
             human_agent=entry.human_agent if "human_agent" in given else defaults.human_agent,
-            limits={**defaults.limits, **entry.limits},
+            # Most accounts have none of their own: one object then serves them all.
+            limits={**defaults.limits, **entry.limits} if entry.limits else defaults.limits,
         )
 
     def _token(self, entry: _Entry, where: str) -> Secret:
@@ -102,15 +142,21 @@ class AccountFile:
         if entry.token is not None:
             return token_from(entry.token.get_secret_value(), where=f"{where}.token")
         if entry.token_env is not None:
+            place = f"{where}: the environment variable {shown(entry.token_env)}"
             if entry.token_env not in self._environment:
-                raise AccountsError(f"{where}: the environment has no {entry.token_env}")
-            return token_from(self._environment[entry.token_env], where=entry.token_env)
+                raise AccountsError(f"{place} is not set")
+            return token_from(self._environment[entry.token_env], where=place)
         assert entry.token_file is not None, "it is the one that is left"
         path = self._path.parent / entry.token_file
-        try:
-            return token_from(path.read_text("utf-8"), where=str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise AccountsError(f"{where}: cannot read {path} ({type(error).__name__})") from None
+        self._stamps[path] = _stamp(path)
+        return token_in(path, where=f"{where}: the token file {path.parent / shown(path.name)}")
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        return stamp_of(path.stat())
+    except (OSError, ValueError):
+        return None
 
 
 def _sentences(error: ValidationError, model: type[BaseModel]) -> str:
@@ -124,8 +170,9 @@ def _sentences(error: ValidationError, model: type[BaseModel]) -> str:
 def _sentence(
     location: tuple[int | str, ...], kind: str, message: str, model: type[BaseModel]
 ) -> str:
-    place = ".".join(str(step) for step in location if step != "[key]")
+    place = ".".join(shown(str(step)) for step in location if step != "[key]")
     if kind == "extra_forbidden":
-        near = get_close_matches(str(location[-1]), model.model_fields, n=1, cutoff=0.0)
+        known = _Settings if location[0] == "defaults" and len(location) > 1 else model
+        near = get_close_matches(str(location[-1]), known.model_fields, n=1, cutoff=0.0)
         return f"{place} is not a known key; did you mean {near[0]}?"
     return f"{place}: {message.removeprefix('Value error, ')}"

@@ -1,13 +1,15 @@
 """The accounts as their source has them now: read at start, and again when it changes."""
 
 import asyncio
-from collections.abc import Mapping
+import stat
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
 
 from worker.accounts.directory import AccountDirectory
 from worker.accounts.file import AccountFile
-from worker.accounts.reading import AccountsError, Reading
+from worker.accounts.reading import AccountsError, Reading, why
 from worker.core.account import Account
 from worker.core.request import AccountId
 
@@ -16,69 +18,108 @@ __all__ = ["AccountSource", "AccountsError"]
 # How often the source is looked at, and how often at most because of unknown ids.
 LOOK_EVERY_S = 1.0
 LOOK_AT_MOST_EVERY_S = 0.5
+# A look at a very large source takes a while; so many times as long it then has peace.
+REST_AFTER_LOOK = 20.0
+REST_AFTER_LOOK_FOR_UNKNOWN = 4.0
+PROBLEMS_SHOWN = 3
 
 
 class AccountSource:
     """Implements the Accounts port.
 
-    A reading that fails leaves the last good accounts in force; `last_error` says why, also
-    when only some entries are unusable.
+    A reading that fails leaves the last good accounts in force, and so does an entry that
+    becomes unusable; `last_error` says why. What is gone from the source is gone.
+    `loaded_at` is when the accounts in force were read, in unix seconds.
     """
 
-    def __init__(self, path: Path, *, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        environment: Mapping[str, str],
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._path = path
         self._environment = environment
+        self._now = now
         self._source: AccountDirectory | AccountFile | None = None
-        self._accounts: dict[str, Account] = {}
+        self._reading = Reading({})
         self._looked_at = 0.0
+        self._look_took_s = 0.0
         self._looking = asyncio.Lock()
         self.last_error: str | None = None
+        self.loaded_at: float | None = None
 
     @property
     def count(self) -> int:
-        return len(self._accounts)
+        return len(self._reading.accounts)
 
     async def load(self) -> None:
-        """Read for the first time; raises AccountsError when nothing can be read."""
-        if self._path.is_dir():
-            self._source = AccountDirectory(self._path)
-        elif self._path.suffix in {".toml", ".json"}:
-            self._source = AccountFile(self._path, environment=self._environment)
-        else:
-            raise AccountsError(
-                f"IGSEND_ACCOUNTS={self._path} must be a directory of token files, or a file "
-                "that ends in .toml or .json"
-            )
-        self._take(await asyncio.to_thread(self._source.read))
+        """Read for the first time; raises AccountsError when no account can be used."""
+        self._source = self._open()
+        began = monotonic()
+        reading = await asyncio.to_thread(self._source.read)
+        if not reading.accounts:
+            found = _sentence(reading.problems) or "it holds none"
+            raise AccountsError(f"IGSEND_ACCOUNTS={self._path} has no usable account: {found}")
+        self._take(reading, began=began)
 
     async def watch(self) -> None:
         """Keep up with the source until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            await self._look()
+            await asyncio.sleep(max(LOOK_EVERY_S, REST_AFTER_LOOK * self._look_took_s))
+            await self._look_after(monotonic())
 
     async def find(self, account_id: AccountId) -> Account | None:
-        """Give the account; an unknown id is looked for once more, so a new one works at once."""
-        account = self._accounts.get(account_id)
-        if account is None and monotonic() - self._looked_at > LOOK_AT_MOST_EVERY_S:
-            await self._look()
-            account = self._accounts.get(account_id)
+        """Give the account; None only if a look that began after the question did not find it."""
+        account = self._reading.accounts.get(account_id)
+        if account is None:
+            await self._look_after(monotonic())
+            account = self._reading.accounts.get(account_id)
         return account
 
-    async def _look(self) -> None:
-        asked_at = monotonic()
+    def _open(self) -> AccountDirectory | AccountFile:
+        wanted = "must be a directory of token files, or a file that ends in .toml or .json"
+        try:
+            is_directory = stat.S_ISDIR(self._path.stat().st_mode)
+        except OSError as error:
+            raise AccountsError(
+                f"IGSEND_ACCOUNTS={self._path}: {why(error)}; it {wanted}"
+            ) from None
+        if is_directory:
+            return AccountDirectory(self._path)
+        if self._path.suffix in {".toml", ".json"}:
+            return AccountFile(self._path, environment=self._environment)
+        raise AccountsError(f"IGSEND_ACCOUNTS={self._path} {wanted}")
+
+    async def _look_after(self, moment: float) -> None:
+        """Look at the source; all who ask before a look begins share it."""
         async with self._looking:
-            if self._looked_at > asked_at or self._source is None:
+            if self._looked_at > moment or self._source is None:
                 return
+            rest_s = max(LOOK_AT_MOST_EVERY_S, REST_AFTER_LOOK_FOR_UNKNOWN * self._look_took_s)
+            await asyncio.sleep(max(0.0, self._looked_at + rest_s - monotonic()))
+            began = monotonic()
             try:
-                self._take(await asyncio.to_thread(self._source.read))
+                reading = await asyncio.to_thread(self._source.read)
             except AccountsError as error:
                 self.last_error = str(error)
-                self._looked_at = monotonic()
+                reading = None
+            self._take(reading, began=began)
 
-    def _take(self, reading: Reading) -> None:
-        self._accounts = reading.accounts
-        self._looked_at = monotonic()
-        shown = "; ".join(reading.problems[:3])
-        more = len(reading.problems) - 3
-        self.last_error = (f"{shown}; and {more} more" if more > 0 else shown) or None
+    def _take(self, reading: Reading | None, *, began: float) -> None:
+        self._looked_at = began
+        self._look_took_s = monotonic() - began
+        if reading is None:
+            return
+        if reading is not self._reading:
+            self._reading = reading
+            self.loaded_at = self._now()
+        self.last_error = _sentence(reading.problems)
+
+
+def _sentence(problems: list[str]) -> str | None:
+    """Say the first few problems, and how many more there are; None when there are none."""
+    more = len(problems) - PROBLEMS_SHOWN
+    shown = "; ".join(problems[:PROBLEMS_SHOWN])
+    return (f"{shown}; and {more} more" if more > 0 else shown) or None

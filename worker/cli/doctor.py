@@ -18,6 +18,7 @@ from worker.cli.broker import wire_connection_to
 from worker.cli.failure import CommandFailed, config_from_environment
 from worker.config import Config
 from worker.graph.reach import ReachError, date_header
+from worker.rabbit.declare import TopologyError
 from worker.rabbit.declare import check as check_topology
 from worker.rabbit.names import Names
 from worker.rabbit.topology import topology_of
@@ -130,16 +131,20 @@ async def _broker(config: Config) -> list[Line]:
             findings = await check_topology(connection, topology_of(names))
     except CommandFailed as error:
         return [Line(Verdict.FAIL, "broker", str(error), "start it, or mend IGSEND_AMQP_URL")]
-    wrong = [f for f in findings if f.state in {"missing", "different"}]
+    except TopologyError as error:
+        return [Line(Verdict.FAIL, "topology", str(error), "igsend topology declare")]
+    missing = [f for f in findings if f.state == "missing"]
+    # What is missing is wrong only for a worker that may not declare it.
+    wrong = [f for f in findings if f.state == "different"] + ([] if config.declare else missing)
     unchecked = sum(finding.state == "unchecked" for finding in findings)
     lines = [Line(Verdict.OK, "broker", f"RabbitMQ {version}")]
-    if any(f.state == "different" for f in wrong) or (wrong and not config.declare):
+    if wrong:
         detail = "; ".join(f"{f.kind} {f.name}: {f.detail}" for f in wrong[:3])
         lines.append(
             Line(Verdict.FAIL, "topology", f"{len(wrong)} wrong: {detail}", "igsend topology check")
         )
-    elif wrong:
-        found = f"{len(wrong)} of {len(findings)} missing"
+    elif missing:
+        found = f"{len(missing)} of {len(findings)} missing"
         lines.append(Line(Verdict.OK, "topology", f"{found}; the worker declares them"))
     else:
         found = f"{len(findings)} exchanges and queues are there"

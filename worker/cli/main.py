@@ -1,5 +1,6 @@
 """The argument tree. Exit codes: 0 done, 1 the thing asked for failed, 2 usage or settings."""
 
+import logging
 import sys
 from typing import Annotated
 
@@ -48,6 +49,9 @@ def igsend(
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    # Without a handler Python prints their warnings itself, next to what the command says.
+    for library in ("aio_pika", "aiormq"):
+        logging.getLogger(library).addHandler(logging.NullHandler())
     try:
         app()
     except UsageFailed as failure:

@@ -12,7 +12,7 @@ import aio_pika
 import orjson
 import typer
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import DeliveryError
+from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from worker.cli.broker import connection_to
 from worker.cli.failure import CommandFailed, config_from_environment
@@ -107,9 +107,12 @@ async def _send(
         if wait_s is None:
             await _publish(channel, exchange, requests)
             return 0
-        async with _outcomes(channel, names, requests) as arrived:
-            await _publish(channel, exchange, requests)
-            return await _wait(arrived, requests, wait_s=wait_s, json=json)
+        try:
+            async with _outcomes(channel, names, requests) as arrived:
+                await _publish(channel, exchange, requests)
+                return await _wait(arrived, requests, wait_s=wait_s, json=json)
+        except ChannelNotFoundEntity:
+            raise _not_declared(names.outcomes) from None
 
 
 async def _publish(channel: AbstractChannel, exchange: str, requests: list[Request]) -> None:
@@ -133,16 +136,20 @@ async def _publish(channel: AbstractChannel, exchange: str, requests: list[Reque
         async with asyncio.TaskGroup() as group:
             for request in requests:
                 group.create_task(publish(request))
-    except* DeliveryError:
-        raise CommandFailed(
-            f"the broker has no queue behind exchange {exchange}; start a worker or run "
-            "`igsend topology declare`"
-        ) from None
+    except* (ChannelNotFoundEntity, DeliveryError):
+        raise _not_declared(exchange) from None
     except* (TimeoutError, aio_pika.exceptions.AMQPError) as errors:
         raise CommandFailed(
             f"not every request was confirmed ({errors.exceptions[0]!r}); send the same file "
             "again: requests that were taken are not sent twice"
         ) from None
+
+
+def _not_declared(exchange: str) -> CommandFailed:
+    return CommandFailed(
+        f"the broker has no exchange {exchange}, or no queue behind it; start a worker or run "
+        "`igsend topology declare`"
+    )
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from worker.accounts.source import AccountsError
 from worker.app import StartError, Worker
 from worker.cli.failure import CommandFailed, UsageFailed, config_from_environment
 from worker.config import Config
+from worker.telemetry.health import CannotListen
 from worker.telemetry.logs import configure_logging
 
 
@@ -22,6 +23,8 @@ def worker() -> None:
             is_clean = runner.run(_run(config))
     except (AccountsError, StartError) as error:
         raise UsageFailed(str(error)) from None
+    except CannotListen as error:
+        raise CommandFailed(str(error)) from None
     if not is_clean:
         raise CommandFailed("stopped with deliveries unsettled; the broker delivers them again")
 

@@ -151,13 +151,18 @@ TABLE: Mapping[tuple[int, int | None], Row] = {
 _PERMISSION_CODES = range(200, 300)
 _BUSINESS_LIMIT_CODES = range(80000, 80015)
 
+# Code 10 with a subcode nobody listed: "permission" alone would close the whole account.
+_WITHOUT_FALLBACK = frozenset({10})
+
 # The API names a code we do not know but refuses with 4xx: refused, for this message.
 UNLISTED = Row(_MESSAGE, "the API refused the message with a code that is not in the table")
 
 
 def row_for(code: int, subcode: int | None) -> Row | None:
     """Find the row of an error; None when the table has nothing for its code."""
-    row = TABLE.get((code, subcode)) or TABLE.get((code, None))
+    row = TABLE.get((code, subcode))
+    if row is None and code not in _WITHOUT_FALLBACK:
+        row = TABLE.get((code, None))
     if row is not None:
         return row
     if code in _PERMISSION_CODES:

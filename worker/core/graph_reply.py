@@ -40,10 +40,10 @@ def result_of(reply: Reply, *, needs_message_id: bool, is_first_attempt: bool = 
     if not isinstance(reply.body, Mapping):
         return _unreadable(reply)
     error = reply.body.get("error")
+    if isinstance(error, Mapping):
+        return _result_of_error(error, reply, is_first_attempt=is_first_attempt)
     if error is not None:
-        return _result_of_error(
-            error if isinstance(error, Mapping) else {}, reply, is_first_attempt=is_first_attempt
-        )
+        return _unreadable(reply)
     if 200 <= reply.http_status < 300:
         return _success(reply.body, reply, needs_message_id=needs_message_id)
     return _unreadable(reply)
@@ -70,7 +70,8 @@ def _result_of_error(
 ) -> SendResult:
     code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
     row = None if code is None else row_for(code, subcode)
-    if row is None and code is not None and 400 <= reply.http_status < 500:
+    is_said_by_status = reply.http_status == 429 and (row is None or row.verdict is Verdict.UNKNOWN)
+    if row is None and 400 <= reply.http_status < 500:
         row = UNLISTED
     if row is None:
         return _unreadable(reply)
@@ -79,7 +80,7 @@ def _result_of_error(
     )
     if row.verdict in THROTTLE_SCOPES:
         return Throttled(THROTTLE_SCOPES[row.verdict], found, reply.retry_after_s)
-    if reply.http_status == 429:
+    if is_said_by_status:
         return Throttled(Scope.ACCOUNT, found, reply.retry_after_s)
     return _verdict(row.verdict, found, is_first_attempt=is_first_attempt)
 

@@ -6,7 +6,7 @@ import aiohttp
 import orjson
 
 from worker.core.graph_reply import Reply
-from worker.graph.usage import wait_s
+from worker.graph.usage import retry_after_s
 
 # Documented answers have a few hundred bytes.
 LARGEST_ANSWER = 1024 * 1024
@@ -34,7 +34,7 @@ def reply_from(answer: aiohttp.ClientResponse, body: bytes, *, now: float) -> Re
     """
     document = _json(body)
     is_success = answer.status == 200 and isinstance(document, Mapping) and "error" not in document
-    asked_s = None if is_success else wait_s(answer.headers, document, now=now)
+    asked_s = None if is_success else retry_after_s(answer.headers, document, now=now)
     return Reply(answer.status, document, asked_s)
 
 

@@ -1,111 +1,113 @@
-"""How long the API asks us to wait, and how much of its limits is used.
-
-Whatever the headers hold, reading them ends in a value; what makes no sense counts as absent.
-"""
+"""How long the API asks us to wait, and how full its limits are. Total over garbage."""
 
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import orjson
 
-LONGEST_WAIT_S = 24 * 3600.0
-_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
+# An estimate beyond this is a mistake of the API, or means "not today".
+LONGEST_S = 24 * 3600.0
+
 _APP_USAGE = "X-App-Usage"
 _BUSINESS_USAGE = "X-Business-Use-Case-Usage"
 # Meta documents the first three; graph.instagram.com was seen to send the last two instead.
 _PERCENT_KEYS = ("call_count", "total_time", "total_cputime", "call_volume", "cpu_time")
-_MINUTE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The fullest of all limits in percent, and the longest wait named; None is unknown, not 0."""
+    """The fullest limit in percent and the longest wait named; None is unknown, not zero."""
 
     percent: float | None = None
     regain_access_s: float | None = None
 
 
 def usage_of(headers: Mapping[str, str]) -> Usage:
-    """Read the usage headers in both spellings."""
-    objects = [*_app_usage(headers), *_business_usage(headers)]
-    percents = [
-        number for each in objects for key in _PERCENT_KEYS for number in _number(each, key)
-    ]
-    minutes = [
-        number for each in objects for number in _number(each, "estimated_time_to_regain_access")
-    ]
-    longest = max(minutes, default=0.0)
+    """Read the usage headers of any answer, in both spellings."""
+    business = list(_business_entries(headers.get(_BUSINESS_USAGE)))
+    entries = [_parsed(headers.get(_APP_USAGE)), *business]
+    numbers = (
+        _number(entry.get(key))
+        for entry in entries
+        if isinstance(entry, dict)
+        for key in _PERCENT_KEYS
+    )
     return Usage(
-        percent=max(percents, default=None),
-        # Zero is what an account that is not throttled gets.
-        regain_access_s=longest * _MINUTE_S if longest else None,
+        percent=max(
+            (number for number in numbers if number is not None and number >= 0), default=None
+        ),
+        regain_access_s=_regain_access_s(business),
     )
 
 
-def wait_s(headers: Mapping[str, str], body: object, *, now: float) -> float | None:
-    """Give the wait the API asks for: Retry-After, else its estimate, else the error's own.
+def retry_after_s(headers: Mapping[str, str], body: object, *, now: float) -> float | None:
+    """Give the wait in seconds, 0 to a day; None when the API names none.
 
-    `now` is in unix seconds. None when it asks for none, or for 0 s: then our own backoff is
-    kinder. Never more than a day.
+    Retry-After (seconds or an HTTP date) first, then the business use case usage, whose
+    `estimated_time_to_regain_access` is in minutes (Meta, "Rate Limits"), then
+    `error.error_data.retry_after`, which is in no documentation.
     """
-    asked = (
-        _retry_after_s(headers.get("Retry-After"), now=now)
-        or usage_of(headers).regain_access_s
-        or _error_wait_s(body)
-    )
-    return min(asked, LONGEST_WAIT_S) if asked else None
+    for found in (
+        _retry_after(headers.get("Retry-After"), now=now),
+        _regain_access_s(_business_entries(headers.get(_BUSINESS_USAGE))),
+        _error_data_s(body),
+    ):
+        if found is not None:
+            return min(max(found, 0.0), LONGEST_S)
+    return None
 
 
-def _retry_after_s(text: str | None, *, now: float) -> float | None:
+def _retry_after(text: str | None, *, now: float) -> float | None:
     if text is None:
         return None
-    if _SECONDS.fullmatch(text.strip()):
-        return float(text)
+    seconds = _number(text)
+    if seconds is not None:
+        return seconds
     try:
-        moment = parsedate_to_datetime(text)
-        # A zone of -0000 leaves the time without one; HTTP dates are UTC.
-        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return max(0.0, aware.timestamp() - now)
-    except (ValueError, TypeError, OverflowError, IndexError):
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
         return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
 
 
-def _error_wait_s(body: object) -> float | None:
-    error = body.get("error") if isinstance(body, Mapping) else None
-    data = error.get("error_data") if isinstance(error, Mapping) else None
-    return next(_number(data, "retry_after"), None) if isinstance(data, Mapping) else None
+def _regain_access_s(entries: Iterable[Mapping[str, object]]) -> float | None:
+    """The longest estimate of all entries; 0 means that nothing is closed."""
+    minutes = (_number(entry.get("estimated_time_to_regain_access")) for entry in entries)
+    longest = max((number for number in minutes if number is not None), default=0.0)
+    return longest * 60 if longest > 0 else None
 
 
-def _app_usage(headers: Mapping[str, str]) -> Iterator[Mapping[str, object]]:
-    document = _json(headers.get(_APP_USAGE))
-    if isinstance(document, Mapping):
-        yield document
+def _business_entries(text: str | None) -> Iterator[Mapping[str, object]]:
+    """Give each limit of each business object: the header is an object of arrays."""
+    document = _parsed(text)
+    if isinstance(document, dict):
+        for entries in document.values():
+            if isinstance(entries, list):
+                yield from (entry for entry in entries if isinstance(entry, dict))
 
 
-def _business_usage(headers: Mapping[str, str]) -> Iterator[Mapping[str, object]]:
-    """Give each limit of each business object: an object of arrays."""
-    document = _json(headers.get(_BUSINESS_USAGE))
-    if isinstance(document, Mapping):
-        for limits in document.values():
-            if isinstance(limits, list):
-                yield from (limit for limit in limits if isinstance(limit, Mapping))
-
-
-def _json(text: str | None) -> object:
+def _parsed(text: str | None) -> object:
     try:
         return None if text is None else orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
 
 
-def _number(values: Mapping[str, object], key: str) -> Iterator[float]:
-    """Give the number of this name, if there is one that can be a wait or a percentage."""
-    value = values.get(key)
-    if isinstance(value, int | float) and not isinstance(value, bool):
+def _error_data_s(body: object) -> float | None:
+    error = body.get("error") if isinstance(body, dict) else None
+    data = error.get("error_data") if isinstance(error, dict) else None
+    return _number(data.get("retry_after")) if isinstance(data, dict) else None
+
+
+def _number(value: object) -> float | None:
+    """A finite number, also written as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
         number = float(value)
-        if math.isfinite(number) and number >= 0:
-            yield number
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

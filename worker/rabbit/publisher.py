@@ -160,7 +160,9 @@ class RabbitPublisher:
             await channel.basic_publish(
                 body, exchange="", routing_key=reply_to, properties=properties, mandatory=True
             )
-        except (PublishError, DeliveryError) as refused:
+        except PublishError:
+            self._observer.reply_dropped(detail="the producer's queue is gone")
+        except DeliveryError as refused:
             self._observer.reply_dropped(detail=describe_refusal(refused))
         except (*CONNECTION_ERRORS, ValueError) as error:
             self._observer.reply_dropped(detail=describe(error))

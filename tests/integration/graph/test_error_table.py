@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from tests.integration.graph.test_wire_evidence import a_client, send
+from tests.integration.graph.calls import A_REACTION, A_TEXT, a_client, send
 from tests.support.raw_http import Exchange, raw_peer
 from worker.core.graph_errors import TABLE
+from worker.core.request import Part
 from worker.core.send_result import NotSent, Refused, Scope, SendResult, Throttled, Unknown
 
 U, MEDIA = "unknown", "media"
@@ -52,11 +53,21 @@ BEYOND: list[tuple[str, int, int | None]] = [
     (ACCOUNT_RATE, 80014, None),
     (ACCOUNT, 190, 4711),
     (MESSAGE, 100, 4711),
-    (ACCOUNT, 551000 - 550810, None),
     (MESSAGE, 36000, 2207004),
+    (APP, 4, 1349210),
+    (APP, 4, 1349211),
+    (APP, 4, 1349212),
+    (U, 1200, 2018024),
+    (PERSON, 551, 1545041),
     (MESSAGE, 4711, None),
     (MESSAGE, 4711, 42),
+    # Reads, account linking and payments: a send never gets them, so nobody wrote a row.
+    (MESSAGE, 9010, None),
+    (MESSAGE, 10303, None),
+    (MESSAGE, 24001, None),
+    (MESSAGE, 24005, None),
 ]
+NOBODY_KNOWS = {4711, 9010, 10303, 24001, 24005}
 
 
 def rows() -> Iterator[tuple[str, int, int | None]]:
@@ -91,13 +102,20 @@ def an_error(code: int, subcode: int | None, message: str) -> bytes:
     return orjson.dumps({"error": error})
 
 
-async def result_for(status: int, body: bytes, headers: str = "") -> SendResult:
+async def result_for(
+    status: int,
+    body: bytes,
+    headers: str = "",
+    *,
+    part: Part = A_TEXT,
+    is_first_attempt: bool = True,
+) -> SendResult:
     async def answer(exchange: Exchange) -> None:
         await exchange.read_request()
         await exchange.answer(status, body, headers=headers)
 
     async with raw_peer(answer) as peer, a_client(peer.url) as client:
-        return await send(client)
+        return await send(client, part=part, is_first_attempt=is_first_attempt)
 
 
 @pytest.mark.parametrize(("expected", "code", "subcode"), list(rows()))
@@ -112,12 +130,66 @@ async def test_error_is_classified_by_code_and_subcode_in_any_language(
             (200, "このメッセージは送信できません。"),
         ]
     ]
-    if code == 4711:
+    if code in NOBODY_KNOWS:
         # With a 200 a code that nobody knows says nothing about what became of the message.
         assert class_of(results.pop()) == U
     assert {class_of(result) for result in results} == {expected}
     for result in results:
         assert not isinstance(result, Refused | Unknown) or result.error.code == code
+
+
+@pytest.mark.parametrize(
+    ("expected", "codes"),
+    [(ACCOUNT, range(200, 300)), (ACCOUNT_RATE, range(80000, 80015))],
+    ids=["permissions", "business limits"],
+)
+async def test_every_code_of_a_documented_range_means_the_same(expected: str, codes: range) -> None:
+    left = iter(codes)
+
+    async def answer(exchange: Exchange) -> None:
+        while True:
+            await exchange.read_request()
+            await exchange.answer(400, an_error(next(left), None, "x"))
+
+    async with raw_peer(answer) as peer, a_client(peer.url) as client:
+        found = {code: class_of(await send(client)) for code in codes}
+    assert found == dict.fromkeys(codes, expected)
+
+
+async def test_comment_answered_already_may_be_our_own_earlier_attempt() -> None:
+    answered = an_error(100, 2534025, "x")
+    assert class_of(await result_for(400, answered, is_first_attempt=True)) == MESSAGE
+    assert class_of(await result_for(400, answered, is_first_attempt=False)) == U
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"recipient_id":"1"}', "sent"),
+        (b'{"recipient_id":"1","message_id":"m"}', "sent"),
+        (b"{}", U),
+    ],
+)
+async def test_reaction_needs_no_message_id_but_a_recipient(body: bytes, expected: str) -> None:
+    assert class_of(await result_for(200, body, part=A_REACTION)) == expected
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": 190, "error_subcode": "460"},
+        {"code": 190, "error_subcode": None},
+        {"code": 190, "error_subcode": [460]},
+        {"code": 190, "message": 7, "type": {}, "fbtrace_id": 9, "is_transient": "maybe"},
+        {"code": 190, "error_data": "text", "error_user_msg": []},
+    ],
+    ids=str,
+)
+async def test_wrong_types_beside_the_code_change_nothing(error: dict[str, object]) -> None:
+    result = await result_for(400, orjson.dumps({"error": error}))
+    assert class_of(result) == ACCOUNT
+    assert isinstance(result, Refused)
+    assert (result.error.code, result.error.subcode, result.error.fbtrace_id) == (190, None, None)
 
 
 @pytest.mark.parametrize(
@@ -132,8 +204,9 @@ async def test_error_is_classified_by_code_and_subcode_in_any_language(
         (200, b'{"error":null,"recipient_id":"1","message_id":"m"}', "sent"),
         (400, b"<html>", U),
         (400, b'{"error":"no"}', U),
-        (400, b'{"error":{"code":"190"}}', U),
-        (400, b'{"error":{"code":true}}', U),
+        (400, b'{"error":{"code":"190"}}', MESSAGE),
+        (400, b'{"error":{"code":true}}', MESSAGE),
+        (200, b'{"error":{"code":"190"}}', U),
         (400, b'{"error":{"code":1e400}}', U),
         (404, b"Not Found", U),
         (500, b"", U),

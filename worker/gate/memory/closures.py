@@ -13,6 +13,8 @@ APP = ""
 # made while throttled count too and lengthen the block (Meta, "Rate Limits").
 FIRST_COOLDOWN_S = 5.0
 LONGEST_COOLDOWN_S = 300.0
+# "Retry-After: 0" comes with a refusal all the same.
+SHORTEST_COOLDOWN_S = 1.0
 # A refused account opens when its token changes; one request asks again after this long, for
 # what is mended without a new token (a permission, a setting in the app).
 ASK_AGAIN_S = 900.0
@@ -58,7 +60,8 @@ class Closures:
         before = self._closures.get(name)
         strikes = before.strikes + 1 if before is not None and not before.is_final else 1
         own_s = min(LONGEST_COOLDOWN_S, FIRST_COOLDOWN_S * 2.0 ** min(strikes - 1, 30))
-        until = now + (own_s if result.retry_after_s is None else result.retry_after_s)
+        asked_s = result.retry_after_s
+        until = now + (own_s if asked_s is None else max(SHORTEST_COOLDOWN_S, asked_s))
         if before is not None and not before.is_probed:
             until = max(until, before.until)
         self._closures[name] = Closure(
