@@ -91,6 +91,7 @@ class Worker:
         self._publish_link = Link(url, role="publish", name=name, observer=self._reporting)
         self._refused: StartError | None = None
         self._stop = asyncio.Event()
+        self._no_more = asyncio.Event()
 
     def stop(self) -> None:
         """Ask for a graceful stop: finish what is in hand, then return from `run`."""
@@ -131,7 +132,7 @@ class Worker:
             consuming = tasks.create_task(self._consume_link.run(self._intake.use))
             draining = tasks.create_task(self._stop_consuming())
             # The connections outlive the deliveries in hand, which still publish and ack.
-            is_clean = await self._consumer.run(self._stop, drain_s=self._config.drain_s)
+            is_clean = await self._consumer.run(self._no_more, drain_s=self._config.drain_s)
             await draining
             for task in (consuming, heeding, *background):
                 task.cancel()
@@ -140,7 +141,10 @@ class Worker:
     async def _stop_consuming(self) -> None:
         await self._stop.wait()
         self._reporting.stopping(in_hand=self._consumer.in_hand)
-        await self._intake.stop()
+        try:
+            await self._intake.stop()
+        finally:
+            self._no_more.set()
 
     async def _heed_refusal(self) -> None:
         """Stop for good when the set-up of the broker is wrong from the start."""

@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from tests.support.pipeline import ACCOUNT, Pipeline, a_body, a_delivery
+from tests.support.waiting import eventually
 from worker.core.account import Account
 from worker.core.outcome import Wait
 from worker.core.outcome_event import Status
@@ -345,13 +346,13 @@ async def test_unconfirmed_dead_letter_that_was_put_back_is_not_sent_blindly() -
 async def test_conversation_is_never_overlapped_and_keeps_its_order() -> None:
     pipeline = Pipeline()
     pipeline.graph.hold = asyncio.Event()
-    tasks = [asyncio.create_task(pipeline(a_delivery(id=f"n{n}"))) for n in range(5)]
+    tasks = [asyncio.create_task(pipeline(a_delivery(id=f"n{n}"))) for n in range(4)]
     await pipeline.graph.called.wait()
     await asyncio.sleep(0)
     assert len(pipeline.graph.sent) == 1
     pipeline.graph.hold.set()
     await asyncio.gather(*tasks)
-    assert [event.id for event, _ in pipeline.publisher.announced] == [f"n{n}" for n in range(5)]
+    assert [event.id for event, _ in pipeline.publisher.announced] == [f"n{n}" for n in range(4)]
 
 
 async def test_later_request_waits_behind_the_parked_head_of_its_conversation() -> None:
@@ -366,3 +367,24 @@ async def test_later_request_waits_behind_the_parked_head_of_its_conversation() 
     await pipeline(pipeline.come_back(1))
     sent = [e.id for e, _ in pipeline.publisher.announced if e.status is Status.SENT]
     assert sent == ["head", "next"]
+
+
+async def test_followers_far_behind_are_parked_at_once_and_fill_no_prefetch() -> None:
+    pipeline = Pipeline()
+    pipeline.graph.hold = asyncio.Event()
+    tasks = [asyncio.create_task(pipeline(a_delivery(id=f"n{n}"))) for n in range(50)]
+    await pipeline.graph.called.wait()
+    await eventually(lambda: len(pipeline.publisher.parked) == 46, within_s=1.5)
+    pipeline.graph.hold.set()
+    await asyncio.gather(*tasks)
+    assert [event.id for event, _ in pipeline.publisher.announced] == [f"n{n}" for n in range(4)]
+
+
+async def test_returned_letter_that_has_to_be_parked_still_runs_when_it_comes_back() -> None:
+    pipeline = Pipeline()
+    pipeline.graph.script = [Refused(Scope.MESSAGE, ERROR), NotSent(ERROR)]
+    await pipeline(a_delivery())
+    back = Progress(is_republished=True, returned_from="rejected")
+    await pipeline(a_delivery(progress=back))
+    await pipeline(pipeline.come_back())
+    assert pipeline.publisher.announced[-1][0].status is Status.SENT

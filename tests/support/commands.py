@@ -126,5 +126,6 @@ async def exit_code(child: Child) -> int:
     """Wait until it has ended by itself."""
     if (pid := child.pid) is not None:
         await processes.ended([pid])
-    assert (code := child.exit_code) is not None
+    code = child.exit_code
+    assert code is not None
     return code

@@ -1,4 +1,4 @@
-"""Scripts for Node in a folder of the tests, with the packages they name installed beside a copy."""
+"""Scripts for Node: a copy in a folder of the test, with the packages they name installed there."""
 
 import shutil
 import subprocess

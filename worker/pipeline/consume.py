@@ -71,6 +71,8 @@ class Consumer:
             await self._receipts.hand_back(delivery)
 
     async def _settled_within(self, deadline_s: float) -> bool:
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=deadline_s)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + deadline_s
+        while self._tasks and (left_s := end - loop.time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left_s)
         return not self._tasks

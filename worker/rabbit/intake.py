@@ -8,7 +8,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from aiormq.exceptions import ChannelInvalidStateError
 
 from worker.core.delivery import Delivery, Lane
-from worker.rabbit.link import closed
+from worker.rabbit.link import CONNECTION_ERRORS, closed
 from worker.rabbit.message import delivery_of
 
 RPC_TIMEOUT_S = 30.0
@@ -53,13 +53,15 @@ class Intake:
         channel = await connection.channel(publisher_confirms=False)
         cancelled: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         channel.on_consumer_cancel_callbacks.add(partial(_note_cancel, cancelled))
+        self._channel = channel
         try:
             # Per consumer, not `global`: quorum queues refuse that with a closed connection.
             await channel.basic_qos(prefetch_count=self._prefetch, timeout=RPC_TIMEOUT_S)
             for queue, lane in self._queues.items():
                 if not self._is_stopping:
                     await self._consume(channel, queue, lane)
-            self._channel = channel
+            if self._is_stopping:
+                await self.stop()
             await closed(channel.closing, connection.closing, cancelled)
         finally:
             self._channel = None
@@ -83,8 +85,8 @@ class Intake:
             return
         for tag in tags:
             try:
-                await channel.basic_cancel(tag, timeout=RPC_TIMEOUT_S)
-            except ChannelInvalidStateError:
+                await channel.basic_cancel(tag, nowait=True, timeout=RPC_TIMEOUT_S)
+            except CONNECTION_ERRORS:
                 # The channel went first: the broker has taken everything back already.
                 return
         self._tags.clear()

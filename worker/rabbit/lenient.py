@@ -9,9 +9,13 @@ Producers in other languages do send such properties; here they become odd value
 import struct
 
 from pamqp import commands, decode, encode, header
-from pamqp.common import FieldTable
+from pamqp.common import FieldArray, FieldTable
 
 _installed: list[bool] = []
+
+# Table values that name their own length, and the most bytes any other takes, its type included.
+_WITH_LENGTH = frozenset({b"S", b"A", b"F", b"x"})
+_LONGEST_FIXED = 9
 
 
 class WireTimestamp(int):
@@ -26,6 +30,7 @@ def install() -> None:
     decode.METHODS["timestamp"] = decode.TABLE_MAPPING[b"T"] = _timestamp
     decode.METHODS["shortstr"] = _short_text
     decode.METHODS["table"] = decode.TABLE_MAPPING[b"F"] = _table
+    decode.METHODS["array"] = decode.TABLE_MAPPING[b"A"] = _array
     encode.METHODS["timestamp"] = _encode_timestamp
     header.ContentHeader.unmarshal = _unmarshal_header  # type: ignore[method-assign]  # on purpose
 
@@ -41,8 +46,9 @@ def _encode_timestamp(value: object) -> bytes:
 
 
 def _short_text(data: bytes) -> tuple[int, str]:
-    length = data[0]
-    return length + 1, data[1 : length + 1].decode("utf-8", "backslashreplace")
+    # One character for each odd byte: the text must fit into 255 bytes when it is written again.
+    end = data[0] + 1
+    return end, data[1:end].decode("utf-8", "replace").replace("\ufffd", "?")
 
 
 def _table(data: bytes) -> tuple[int, FieldTable]:
@@ -50,11 +56,34 @@ def _table(data: bytes) -> tuple[int, FieldTable]:
     offset = 4
     table: FieldTable = {}
     while offset < end:
-        length, key = _short_text(data[offset:])
+        length, key = _short_text(data[offset : offset + 256])
         offset += length
-        consumed, table[key] = decode.embedded_value(data[offset:])
+        consumed, table[key] = decode.embedded_value(_next_value(data, offset))
         offset += consumed
     return end, table
+
+
+def _array(data: bytes) -> tuple[int, FieldArray]:
+    end = 4 + struct.unpack_from(">I", data)[0]
+    offset = 4
+    items: FieldArray = []
+    while offset < end:
+        consumed, item = decode.embedded_value(_next_value(data, offset))
+        offset += consumed
+        items.append(item)
+    return end, items
+
+
+def _next_value(data: bytes, offset: int) -> bytes:
+    """Cut out the value at `offset`.
+
+    Copying the whole rest each time would take seconds for a table with tens of thousands of
+    entries, and the event loop stands still meanwhile.
+    """
+    if data[offset : offset + 1] in _WITH_LENGTH:
+        (length,) = struct.unpack_from(">I", data, offset + 1)
+        return data[offset : offset + 5 + length]
+    return data[offset : offset + _LONGEST_FIXED]
 
 
 def _unmarshal_header(self: header.ContentHeader, data: bytes) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
 import aio_pika
+import aiormq.connection
 from aiormq.abc import AbstractConnection
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from pamqp.exceptions import PAMQPException
@@ -28,6 +29,8 @@ CONNECTION_ERRORS = (
     EOFError,
     OSError,
     PAMQPException,
+    # What the client library raises for a connection or channel that closed a moment ago.
+    RuntimeError,
     TimeoutError,
 )
 
@@ -151,3 +154,5 @@ def _with_heartbeat(url: str) -> str:
 
 
 lenient.install()
+# A put into the full write queue of a closed connection never returns.
+aiormq.connection.Connection.FRAME_BUFFER_SIZE = 0

@@ -36,6 +36,9 @@ from worker.ports import Clock
 
 # What is due sooner is waited for in hand; everything later is parked at the broker.
 HOLD_S = 2.0
+# A flood must not fill the prefetch window with requests that wait for their slot: what has not
+# been parked yet waits in hand only this long.
+NEWCOMER_HOLD_S = 0.25
 
 UNKNOWN_ACCOUNT = GraphError("the account is not among the accounts of this worker")
 
@@ -66,8 +69,11 @@ class MemoryGate:
         known = self._ledger.find(request, now=now)
         if known is not None and known.fingerprint != request.fingerprint:
             return Reused()
-        if isinstance(known, Ended) and not _may_run_again(known.event, progress):
-            return Concluded(known.event)
+        if isinstance(known, Ended):
+            if not _may_run_again(known.event, progress):
+                return Concluded(known.event)
+            # Its parked copies will not say any more that it was returned.
+            self._ledger.reopen(request)
         if not isinstance(known, Ended) and known is not None:
             if known.is_running:
                 return Doubtful(known.progress)
@@ -92,7 +98,9 @@ class MemoryGate:
         if start > now:
             return NotYet(start, Wait.NOT_BEFORE)
         self._turns.line_up(request, now=now)
-        if not await self._turns.wait(request, at_most_s=HOLD_S):
+        if not self._turns.is_near(request, now=now, within_s=HOLD_S) or not await self._turns.wait(
+            request, at_most_s=HOLD_S
+        ):
             return NotYet(self._turns.look_again_at(request, now=self._clock.now()), Wait.TURN)
         return self._slot(request, account, progress, deadline)
 
@@ -113,7 +121,8 @@ class MemoryGate:
         bucket = request.parts[len(progress.sent)].bucket
         is_newcomer = not progress.is_republished
         if not (is_newcomer and self._rates.has_backlog(account, bucket, after=now + HOLD_S)):
-            latest = now + HOLD_S if deadline is None else min(deadline, now + HOLD_S)
+            hold_s = NEWCOMER_HOLD_S if is_newcomer else HOLD_S
+            latest = now + hold_s if deadline is None else min(deadline, now + hold_s)
             slot = self._rates.reserve(account, bucket, now=now, latest=latest)
             if slot is not None:
                 self._ledger.begin(request, progress)

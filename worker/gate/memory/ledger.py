@@ -61,6 +61,10 @@ class Ledger:
                 request.fingerprint, progress, is_running=False, parked_at=now
             )
 
+    def reopen(self, request: SendRequest) -> None:
+        """Forget how it ended: it runs again."""
+        self._ended.pop(request.key, None)
+
     def end(self, request: SendRequest, event: OutcomeEvent) -> None:
         self._open.pop(request.key, None)
         self._ended[request.key] = Ended(request.fingerprint, replace(event, metadata=None))

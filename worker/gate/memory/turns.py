@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from itertools import islice
 
 from worker.core.request import SendRequest
 
@@ -16,6 +17,8 @@ LEASE_S = 120.0
 # far behind look less often.
 PER_PLACE_S = 0.25
 SHORTEST_WAIT_S = 1.0
+# Only so many followers wait in hand; a long conversation must not fill the prefetch window.
+NEAR = 3
 
 # Places of parked requests are kept for this many conversations. Beyond that (a flood to many
 # people) a parked request gives up its place, and with it only the order among its like.
@@ -47,6 +50,15 @@ class Turns:
 
     def has_turn(self, request: SendRequest) -> bool:
         return next(iter(self._queues[request.conversation])) == request.key
+
+    def is_near(self, request: SendRequest, *, now: float, within_s: float) -> bool:
+        """Whether waiting in hand is worth it: few are before it, and none is parked for long."""
+        queue = self._queues[request.conversation]
+        first = list(islice(queue, NEAR + 1))
+        if request.key not in first:
+            return False
+        before = (queue[key].due for key in first[: first.index(request.key)])
+        return all(due is None or due < now + within_s for due in before)
 
     async def wait(self, request: SendRequest, *, at_most_s: float) -> bool:
         """Wait until it is the request's turn; False when it still is not."""
