@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from yarl import URL
 
 PREFIX = "IGSEND_"
 # These point the project's own tests at running brokers; no command reads them.
@@ -34,7 +35,21 @@ class ConfigError(Exception):
 def _amqp_url(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("amqp://", "amqps://")):
         raise ValueError("must start with amqp:// or amqps://")
+    _check_readable(value)
     return value
+
+
+def _check_readable(url: SecretStr) -> None:
+    """Raise ValueError, without the password that an unreadable URL may hold."""
+    try:
+        has_host = bool(URL(url.get_secret_value()).host)
+    except ValueError:
+        has_host = False
+    if not has_host:
+        raise ValueError(
+            "is no URL with a host and a port number; in names and passwords write / as %2F, "
+            ": as %3A, @ as %40"
+        )
 
 
 def _gate_url(value: SecretStr) -> SecretStr:

@@ -1,14 +1,13 @@
 """Between AMQP messages and deliveries: what is read, and what a republished message keeps."""
 
-import struct
 from collections.abc import Mapping
 
 from aiormq.abc import DeliveredMessage
-from pamqp import encode
 from pamqp.commands import Basic
 
 from worker.core.delivery import Delivery, Lane, Properties
 from worker.core.progress import PREFIX, progress_from
+from worker.rabbit.lenient import WireTable
 
 # Headers that a broker writes or acts on. Copying them back loses messages (x-death is taken
 # for a cycle), or sends copies where nobody asked for one (CC, BCC).
@@ -35,7 +34,7 @@ _DROPPED = PREFIX + "producer-headers-dropped"
 def delivery_of(message: DeliveredMessage, *, queue: str, lane: Lane) -> Delivery:
     """Read what the broker handed over; total over whatever a producer may send."""
     properties = message.header.properties
-    headers = properties.headers if isinstance(properties.headers, dict) else {}
+    headers = properties.headers if isinstance(properties.headers, WireTable) else WireTable()
     return Delivery(
         body=message.body,
         queue=queue,
@@ -51,7 +50,7 @@ def delivery_of(message: DeliveredMessage, *, queue: str, lane: Lane) -> Deliver
             app_id=properties.app_id,
             priority=properties.priority,
             timestamp=properties.timestamp,  # type: ignore[arg-type]  # an int, see lenient.py
-            headers={name: value for name, value in headers.items() if _is_producers(name)},
+            headers=_producers(headers),
         ),
         progress=progress_from({n: v for n, v in headers.items() if n.startswith(PREFIX)}),
         receipt=message,
@@ -77,20 +76,19 @@ def properties_for(delivery: Delivery, headers: Mapping[str, object]) -> Basic.P
         timestamp=theirs.timestamp,  # type: ignore[arg-type]  # an int, see lenient.py
         delivery_mode=2,
     )
-    kept = {name: value for name, value in theirs.headers.items() if _is_encodable(name, value)}
-    properties.headers = {**kept, **headers}  # type: ignore[dict-item]  # values as received
-    if kept and len(properties.marshal()) > _LARGEST_HEADER:
+    properties.headers = {**theirs.headers, **headers}  # type: ignore[dict-item]  # as received
+    if theirs.headers and len(properties.marshal()) > _LARGEST_HEADER:
         properties.headers = {**headers, _DROPPED: True}  # type: ignore[dict-item]
     return properties
 
 
-def _is_encodable(name: str, value: object) -> bool:
-    """False for what the broker took from a producer but this client cannot write again."""
-    try:
-        encode.field_table({name: value})  # type: ignore[dict-item]  # that is the question
-    except (TypeError, ValueError, struct.error, RecursionError):
-        return False
-    return True
+def _producers(headers: WireTable) -> dict[str, object]:
+    """The producer's own headers: text to read, everything else exactly as it came."""
+    return {
+        name: value if isinstance(value, str) else headers.wire[name]
+        for name, value in headers.items()
+        if _is_producers(name)
+    }
 
 
 def _is_producers(name: str) -> bool:

@@ -1,0 +1,137 @@
+"""`igsend doctor`: each part that a worker needs, alone and together; secrets hidden."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import pytest
+import pytest_asyncio
+
+from tests.support.commands import IGSEND, Finished, igsend, run
+from tests.support.nodes import Broker
+from tests.support.system import running_sandbox, settings_for, token_files
+from worker.config import Config, variable
+
+pytestmark = pytest.mark.broker
+
+PARTS = ["accounts", "API", "broker", "topology", "gate", "open files"]
+TOKEN = "IGAAdoctorsToken"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def settings(
+    module_broker: Broker, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Mapping[str, str]]:
+    """What a worker would be started with; everything it names is there."""
+    folder = tmp_path_factory.mktemp("doctor")
+    accounts = token_files(folder / "accounts", {"17841400000000001": TOKEN})
+    async with running_sandbox(folder) as sandbox:
+        yield settings_for(module_broker, graph_url=sandbox.url, accounts=accounts)
+
+
+async def doctor(settings: Mapping[str, str], *arguments: str, **changes: str) -> Finished:
+    """Examine with some settings changed, given by the end of their name, and 1000 open files."""
+    changed = {f"IGSEND_{name}": value for name, value in changes.items()}
+    limited = ("-c", 'ulimit -n 1000; exec "$@"', "sh")
+    return await run("sh", *limited, IGSEND, "doctor", *arguments, settings={**settings, **changed})
+
+
+def checks(done: Finished) -> dict[str, dict[str, Any]]:
+    return {check["what"]: check for check in done.json["checks"]}
+
+
+async def test_everything_is_ok_before_and_after_the_topology_is_declared(
+    settings: Mapping[str, str],
+) -> None:
+    before = await doctor(settings, "--json")
+    declared = await igsend("topology", "declare", settings=settings)
+    after = await doctor(settings, "--json")
+    assert (before.code, declared.code, after.code) == (0, 0, 0)
+    assert before.err + after.err == ""
+    assert "the worker declares them" in checks(before)["topology"]["found"]
+    assert "exchanges and queues are there" in checks(after)["topology"]["found"]
+    for done in (before, after):
+        verdicts = {what: check["verdict"] for what, check in checks(done).items()}
+        assert verdicts == {**dict.fromkeys(PARTS, "ok"), "gate": "warn"}
+
+
+async def test_text_and_json_show_every_setting_and_every_check(
+    settings: Mapping[str, str],
+) -> None:
+    text, machine = await asyncio.gather(doctor(settings), doctor(settings, "--json"))
+    assert list(machine.json["settings"]) == [variable(name) for name in Config.model_fields]
+    for name, value in machine.json["settings"].items():
+        assert f"      {name}={value}\n" in text.out
+    for check in checks(machine).values():
+        assert check.keys() == {"verdict", "what", "found", "advice"}
+        assert f"{check['verdict']:4}  {check['what']}: {check['found']}" in text.out
+
+
+async def test_passwords_and_tokens_are_hidden(settings: Mapping[str, str]) -> None:
+    url = "amqps://worker:ge:he@im@127.0.0.1:1/vhost"
+    outputs = await asyncio.gather(
+        doctor(settings, AMQP_URL=url), doctor(settings, "--json", AMQP_URL=url)
+    )
+    for done in outputs:
+        assert "amqps://worker:********@127.0.0.1:1/vhost" in done.out
+        shown = done.out + done.err
+        assert not any(secret in shown for secret in ("ge:h", "he@im", TOKEN))
+
+
+FAILING: tuple[tuple[str, dict[str, str], str], ...] = (
+    ("broker", {"AMQP_URL": "amqp://guest:geheim@127.0.0.1:1/"}, "no connection to RabbitMQ"),
+    ("API", {"GRAPH_URL": "http://127.0.0.1:1"}, "http://127.0.0.1:1: no answer"),
+    ("accounts", {"ACCOUNTS": ""}, "no source is set"),
+    ("accounts", {"ACCOUNTS": "/nowhere/accounts.toml"}, "No such file or directory"),
+    ("topology", {"DECLARE": "false", "PREFIX": "elsewhere"}, "does not exist"),
+    ("open files", {"CONCURRENCY": "901"}, "limit is 1000, IGSEND_CONCURRENCY=901 needs 1001"),
+)
+
+
+async def test_a_part_that_fails_is_named_with_advice(settings: Mapping[str, str]) -> None:
+    ended = await asyncio.gather(
+        *(doctor(settings, "--json", **changes) for _, changes, _ in FAILING)
+    )
+    for done, (part, _, said) in zip(ended, FAILING, strict=True):
+        failed = {what: each for what, each in checks(done).items() if each["verdict"] == "fail"}
+        assert (done.code, list(failed)) == (1, [part])
+        assert said in failed[part]["found"]
+        assert failed[part]["advice"]
+        assert done.err == f"igsend: not fit to run: {part}\n"
+        assert "geheim" not in done.out
+
+
+async def test_everything_wrong_is_reported_at_once(settings: Mapping[str, str]) -> None:
+    nowhere = {"AMQP_URL": "amqp://127.0.0.1:1/", "GRAPH_URL": "http://127.0.0.1:1"}
+    done = await doctor(settings, ACCOUNTS="", **nowhere)
+    assert done.code == 1
+    assert done.err == "igsend: not fit to run: accounts, API, broker\n"
+
+
+async def test_a_token_file_that_cannot_be_used_is_a_warning_that_does_not_show_it(
+    settings: Mapping[str, str], tmp_path: Path
+) -> None:
+    accounts = token_files(tmp_path / "accounts", {"17841400000000001": TOKEN, "shop": TOKEN})
+    done = await doctor(settings, "--json", ACCOUNTS=str(accounts))
+    found = checks(done)["accounts"]
+    assert (done.code, found["verdict"]) == (0, "warn")
+    assert "1 read; " in found["found"]
+    assert "must be the account's numeric id" in found["found"]
+    assert TOKEN not in done.out
+
+
+async def test_a_queue_with_other_arguments_fails_although_the_worker_declares(
+    broker: Broker, settings: Mapping[str, str]
+) -> None:
+    async with await aio_pika.connect(broker.amqp_url) as connection:
+        channel = await connection.channel()
+        await channel.declare_queue(f"{broker.prefix}.bulk.v1", durable=True)
+    done = await doctor(settings, "--json", AMQP_URL=broker.amqp_url, PREFIX=broker.prefix)
+    found = checks(done)["topology"]
+    assert (done.code, found["verdict"]) == (1, "fail")
+    assert found["found"].startswith(f"1 wrong: queue {broker.prefix}.bulk.v1: x-")
+    assert found["advice"] == "igsend topology check"
+    assert json.dumps(done.json).count('"fail"') == 1

@@ -1,0 +1,185 @@
+"""Confirmed publishing over one supervised connection: a message is repeated until it is taken."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiormq.abc import AbstractConnection
+from aiormq.channel import Channel
+from aiormq.exceptions import (
+    ChannelAccessRefused,
+    ChannelNotFoundEntity,
+    DeliveryError,
+    PublishError,
+)
+from pamqp.commands import Basic
+
+from worker.rabbit.link import CONNECTION_ERRORS, closed, describe, is_own_cancellation
+
+# After a refused publish (no route, or a nack) the same would happen at once again.
+REFUSED_PAUSE_S = 2.0
+
+
+class PublishObserver(Protocol):
+    """Told when a publish has to be repeated, and when a reply has nobody to go to."""
+
+    def publish_repeated(self, exchange: str, *, detail: str) -> None: ...
+
+    def reply_dropped(self, *, detail: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be published; `mandatory` makes a missing route a refusal."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    properties: Basic.Properties
+    mandatory: bool = True
+
+
+class ConfirmedPublishing:
+    """Publishes until the broker has confirmed; says which messages it does not take now.
+
+    An exchange that is missing or forbidden costs the channel, and with it the confirms of all
+    others in flight. From then on it is tried by one message at a time, on a channel apart.
+    """
+
+    def __init__(self, observer: PublishObserver) -> None:
+        self._observer = observer
+        self._connection: AbstractConnection | None = None
+        self._channel: Channel | None = None
+        self._ready = asyncio.Event()
+        self._refused: dict[tuple[str, str], None] = {}
+        self._harmful: dict[str, asyncio.Lock] = {}
+
+    @property
+    def trouble(self) -> str | None:
+        """What the broker does not take now, in one sentence."""
+        if not self._refused:
+            return None
+        exchange, routing_key = next(iter(self._refused))
+        more = f", and others ({len(self._refused)} in all)" if len(self._refused) > 1 else ""
+        return f"RabbitMQ does not take messages for {exchange} ({routing_key}){more}"
+
+    async def use(self, connection: AbstractConnection) -> None:
+        """Publish over this connection until it is gone; a channel that closes is replaced."""
+        while not connection.is_closed:
+            channel = await confirming_channel(connection)
+            self._connection, self._channel = connection, channel
+            self._ready.set()
+            try:
+                await closed(channel.closing, connection.closing)
+            finally:
+                self._ready.clear()
+                self._connection = self._channel = None
+
+    async def connection(self) -> AbstractConnection:
+        """Wait for a connection that publishes now."""
+        while self._connection is None:
+            await self._ready.wait()
+        return self._connection
+
+    async def publish(self, message: Message) -> None:
+        """Return when the broker has the message safely; waits for that as long as it takes."""
+        while not await self._publish_in_turn(message):
+            # The next try is another publish: a fresh message id keeps returns apart.
+            message.properties.message_id = None
+        self._refused.pop((message.exchange, message.routing_key), None)
+
+    async def _publish_in_turn(self, message: Message) -> bool:
+        turn = self._harmful.get(message.exchange)
+        if turn is None:
+            return await self._try(message)
+        async with turn:
+            is_harmful = message.exchange in self._harmful
+            is_taken = await self._try(message, apart=is_harmful)
+            if is_taken and is_harmful:
+                del self._harmful[message.exchange]
+        return is_taken
+
+    async def _try(self, message: Message, *, apart: bool = False) -> bool:
+        """Publish once; after a refusal that would happen at once again, pause."""
+        connection = await self.connection()
+        shared = self._channel
+        assert shared is not None, "a connection that publishes has a channel"
+        try:
+            async with _channel(connection if apart else shared) as channel:
+                await confirm(channel, message)
+        except (PublishError, DeliveryError) as refused:
+            await self._pause(message, describe_refusal(refused))
+        except (ChannelNotFoundEntity, ChannelAccessRefused) as closing:
+            # Every publish in flight on the channel gets this error; it names one exchange.
+            if f"'{message.exchange}'" in describe(closing):
+                self._harmful.setdefault(message.exchange, asyncio.Lock())
+                await self._pause(message, describe(closing))
+            else:
+                await self._gone(message, shared, describe(closing))
+        except CONNECTION_ERRORS as error:
+            await self._gone(message, shared, describe(error))
+        except asyncio.CancelledError:
+            if is_own_cancellation():
+                raise
+            await self._gone(message, shared, "the channel closed")
+        else:
+            return True
+        return False
+
+    async def _pause(self, message: Message, detail: str) -> None:
+        self._refused[message.exchange, message.routing_key] = None
+        self._observer.publish_repeated(message.exchange, detail=detail)
+        await asyncio.sleep(REFUSED_PAUSE_S)
+
+    async def _gone(self, message: Message, channel: Channel, detail: str) -> None:
+        """Let `use` notice that the channel is closed before it is tried again."""
+        self._observer.publish_repeated(message.exchange, detail=detail)
+        if self._channel is channel:
+            self._ready.clear()
+            self._connection = self._channel = None
+            await channel.close()
+
+
+@asynccontextmanager
+async def _channel(source: Channel | AbstractConnection) -> AsyncIterator[Channel]:
+    """Give the channel itself, or one of the connection for as long as the block runs."""
+    if isinstance(source, Channel):
+        yield source
+        return
+    channel = await confirming_channel(source)
+    try:
+        yield channel
+    finally:
+        await channel.close()
+
+
+async def confirming_channel(connection: AbstractConnection) -> Channel:
+    """Open a channel that confirms publishes and raises on returned ones."""
+    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    assert isinstance(channel, Channel), "the library's own channel"
+    return channel
+
+
+async def confirm(channel: Channel, message: Message) -> None:
+    """Publish, and return when the broker has confirmed.
+
+    Without a timeout: during a memory alarm the broker takes a timed-out publish all the same
+    when the alarm clears, and every repetition would be one message more.
+    """
+    await channel.basic_publish(
+        message.body,
+        exchange=message.exchange,
+        routing_key=message.routing_key,
+        properties=message.properties,
+        mandatory=message.mandatory,
+        wait=False,
+    )
+
+
+def describe_refusal(refused: PublishError | DeliveryError) -> str:
+    """Say why the broker refused, without the message that the library's error carries."""
+    if isinstance(refused, PublishError):
+        return "no queue is bound for it; run `igsend topology declare`"
+    return "the broker refused it (a queue is full or unavailable)"
