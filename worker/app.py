@@ -11,14 +11,18 @@ from worker.config import Config
 from worker.contract.validator import RequestValidator
 from worker.core.retry import RetryPolicy
 from worker.gate.memory.gate import MemoryGate
+from worker.gate.redis.gate import RedisGate
+from worker.gate.redis.store import Store
 from worker.graph.client import GraphClient
 from worker.pipeline.admit import Admitter
 from worker.pipeline.consume import Consumer
 from worker.pipeline.drain import Drain
-from worker.pipeline.process import Process
+from worker.pipeline.process import Process, Steps
 from worker.pipeline.read import Reader
 from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
+from worker.pipeline.verify import Verifier
+from worker.ports import Clock
 from worker.rabbit.intake import Intake, RabbitReceipts
 from worker.rabbit.link import Link
 from worker.rabbit.names import Names
@@ -48,36 +52,41 @@ class Worker:
         self._reporting = Reporting(config)
         self._accounts = AccountSource(config.accounts, environment=environment)
         self._graph = GraphClient(config)
-        self._gate = MemoryGate(
-            clock,
-            margin=config.rate_margin,
-            keep_s=config.remember_s,
-            most=config.remember_max,
-        )
+        self._store = _store_of(config)
+        self._gate = self._gate_of(config, clock)
         self._publisher = RabbitPublisher(
             self._names, clock, outcomes=config.outcomes, observer=self._reporting
         )
+        policy = RetryPolicy(
+            config.max_attempts,
+            config.retry_base_s,
+            config.retry_longest_s,
+            config.check_after_s,
+        )
         receipts, drain = RabbitReceipts(), Drain()
         process = Process(
-            Reader(RequestValidator(), clock),
-            Admitter(self._accounts, self._gate, drain),
-            Sender(
-                self._reporting.measured(self._graph),
-                self._gate,
-                clock,
-                drain,
-                policy=RetryPolicy(
-                    config.max_attempts, config.retry_base_s, config.retry_longest_s
+            Steps(
+                Reader(RequestValidator(), clock),
+                Admitter(self._accounts, self._gate, drain),
+                Verifier(),
+                Sender(
+                    self._reporting.measured(self._graph),
+                    self._gate,
+                    clock,
+                    drain,
+                    policy=policy,
+                    concurrency=config.concurrency,
                 ),
-                concurrency=config.concurrency,
+                Settler(self._gate, self._publisher, receipts, clock, self._reporting),
             ),
-            Settler(self._gate, self._publisher, receipts, clock, self._reporting),
             now=clock.now,
             on_mishap=self._reporting.mishap,
         )
         self._consumer = Consumer(process, receipts, drain, on_failure=self._reporting.mishap)
         self._preparation = Preparation(
-            self._names, declares=config.declare, may_share=config.allow_other_consumers
+            self._names,
+            declares=config.declare,
+            may_share=config.allow_other_consumers or self._store is not None,
         )
         self._intake = Intake(
             self._names.intake,
@@ -92,6 +101,22 @@ class Worker:
         self._refused: StartError | None = None
         self._stop = asyncio.Event()
         self._no_more = asyncio.Event()
+
+    def _gate_of(self, config: Config, clock: Clock) -> MemoryGate | RedisGate:
+        if self._store is None:
+            return MemoryGate(
+                clock,
+                margin=config.rate_margin,
+                keep_s=config.remember_s,
+                most=config.remember_max,
+            )
+        return RedisGate(
+            self._store,
+            clock,
+            prefix=config.prefix,
+            margin=config.rate_margin,
+            keep_s=config.remember_s,
+        )
 
     def stop(self) -> None:
         """Ask for a graceful stop: finish what is in hand, then return from `run`."""
@@ -128,6 +153,10 @@ class Worker:
                 tasks.create_task(self._reporting.measure(self._measure)),
                 tasks.create_task(self._publish_link.run(self._publisher.use)),
             ]
+            if self._store is not None:
+                background.append(tasks.create_task(self._store.run()))
+            if isinstance(self._gate, RedisGate):
+                background.append(tasks.create_task(self._gate.run()))
             heeding = tasks.create_task(self._heed_refusal())
             consuming = tasks.create_task(self._consume_link.run(self._intake.use))
             draining = tasks.create_task(self._stop_consuming())
@@ -160,6 +189,7 @@ class Worker:
             self._consume_link.trouble,
             self._publish_link.trouble,
             self._publisher.trouble,
+            self._gate.trouble,
         ]
         if self._intake.registered < self._intake.expected:
             reasons.append(
@@ -187,3 +217,8 @@ class Worker:
             in_hand=self._consumer.in_hand,
             accounts=self._accounts.count,
         )
+
+
+def _store_of(config: Config) -> Store | None:
+    url = config.gate_url.get_secret_value()
+    return None if url == "memory://" else Store(url, probe_key=f"{config.prefix}:probe")

@@ -53,8 +53,9 @@ def _check_readable(url: SecretStr) -> None:
 
 
 def _gate_url(value: SecretStr) -> SecretStr:
-    if value.get_secret_value() != "memory://":
-        raise ValueError("must be memory:// (the only gate of this version)")
+    url = value.get_secret_value()
+    if url != "memory://" and not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must be memory://, or a Redis: redis://, rediss:// or unix://")
     return value
 
 
@@ -106,6 +107,12 @@ class Config(BaseModel):
     )
     retry_longest_s: float = Field(
         900.0, ge=1, le=86400, description="longest wait between attempts, seconds"
+    )
+    check_after_s: float = Field(
+        8.0,
+        ge=0.1,
+        le=60,
+        description="first look whether a call without a result went, seconds; then twice that",
     )
     rate_margin: float = Field(
         0.03, ge=0, lt=0.9, description="how far below the published limits to stay, 0.03 = 3 %"

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from worker.core.account import Account
-from worker.core.admission import Admission
+from worker.core.admission import Admission, Closed, NotYet
+from worker.core.ask import Ask
 from worker.core.delivery import Delivery
 from worker.core.outcome import Dead, Outcome
 from worker.core.outcome_event import OutcomeEvent
@@ -41,40 +42,57 @@ class Accounts(Protocol):
 class Gate(Protocol):
     """Limits, ledger, turns and cooldowns: the memory across requests (design 5)."""
 
-    async def admit(
-        self,
-        request: SendRequest,
-        account: Account | None,
-        *,
-        progress: Progress,
-        deadline: float | None,
-    ) -> Admission:
-        """Ask to send the next part: duplicate, closed, deadline, turn, rate, attempt record.
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be sent now, as a sentence for the readiness page; None if all is well.
 
-        May wait up to about two seconds for the conversation's turn. `Go` leaves an attempt
-        record behind: it must be followed by `conclude`.
+        Meanwhile the methods below wait, or put the request off.
         """
         ...
 
-    async def advance(
-        self, request: SendRequest, account: Account, *, progress: Progress
-    ) -> Admission:
-        """Record a part that went (the last of `progress.sent`) and ask for the next one."""
+    async def admit(self, ask: Ask) -> Admission:
+        """Ask to send the next part: duplicate, closed, deadline, turn, rate, attempt record.
+
+        May wait up to about two seconds. `Go` and `Doubtful` put the request into the hands of
+        this worker, which must `conclude` it; every other answer is on record already.
+        """
         ...
 
-    async def close(
-        self, request: SendRequest, account: Account, result: Throttled | Refused
-    ) -> float:
-        """Close what `result` reaches (conversation, account or app); say until when."""
+    async def advance(self, ask: Ask) -> Admission:
+        """Record the parts that went so far and ask for the next slot.
+
+        Also when the last slot was missed: it is given back as far as that can be done.
+        """
+        ...
+
+    async def close(self, ask: Ask, result: Throttled | Refused) -> Closed | NotYet:
+        """Close what `result` reaches: conversation, account or app, for all workers at once.
+
+        NotYet says when to try again. A refusal that many accounts get at the same time is taken
+        for a failure of the platform, and is NotYet too.
+        """
         ...
 
     async def conclude(
-        self, request: SendRequest, outcome: Outcome, event: OutcomeEvent | None
+        self,
+        request: SendRequest,
+        outcome: Outcome,
+        event: OutcomeEvent | None,
+        *,
+        is_slot_unused: bool = False,
     ) -> None:
         """Write the result of the pass, before anything is published. Ends the attempt.
 
         `event` is given for a terminal outcome and answers every later duplicate.
         """
+        ...
+
+    async def settled(self, request: SendRequest) -> None:
+        """Note that the outcome of a terminal `conclude` was published."""
+        ...
+
+    async def read_slot(self, account: Account) -> float | None:
+        """Reserve one call to the Conversations API: when (unix seconds); None if not soon."""
         ...
 
 

@@ -14,7 +14,7 @@ from worker.core.admission import (
     TooLate,
 )
 from worker.core.admitted import DOUBTFUL, ID_REUSED, outcome_of_admission
-from worker.core.outcome import Dead, Duplicate, Outcome, Postponed, Wait
+from worker.core.outcome import Completed, Dead, Duplicate, Outcome, Postponed, Wait
 from worker.core.outcome_event import OutcomeEvent, Status
 from worker.core.progress import Progress
 from worker.core.reason import Reason
@@ -31,6 +31,7 @@ FIRST = OutcomeEvent("order-1", ACCOUNT_ID, Status.SENT, NOW, 1)
     [
         (NotYet(NOW, Wait.RATE), Postponed(NOW, Wait.RATE, CAME)),
         (Concluded(FIRST), Duplicate(FIRST)),
+        (Concluded(FIRST, is_published=False), Completed(Progress(attempts=1), NOW)),
         (Reused(), Dead(Reason.INVALID, ID_REUSED, CAME)),
         (Doubtful(REMEMBERED), Dead(Reason.UNCONFIRMED, DOUBTFUL, REMEMBERED)),
         (Closed(ERROR), Dead(Reason.ACCOUNT, "the access token has expired", CAME, ERROR)),

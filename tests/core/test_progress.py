@@ -57,6 +57,20 @@ def test_progress_comes_back_from_its_own_headers(progress: Progress) -> None:
     assert (read.first_seen or 0.0) == pytest.approx(progress.first_seen or 0.0, abs=0.0011)
 
 
+@pytest.mark.parametrize("checks", [0, 2])
+def test_doubt_comes_back_from_its_own_headers(checks: int) -> None:
+    doubtful = Progress(1, unknown_since=1_795_340_000.5, checks=checks)
+    read = progress_from(doubtful.headers())
+    assert isinstance(read, Progress)
+    assert read == replace(doubtful, is_republished=True)
+    assert read.is_doubtful
+
+
+def test_part_that_went_ends_the_doubt() -> None:
+    doubtful = Progress(1).in_doubt_since(1_795_340_000.0).with_check()
+    assert not doubtful.with_part(Sent("mid", None)).is_doubtful
+
+
 @given(PROGRESS)
 def test_second_round_trip_changes_nothing(progress: Progress) -> None:
     once = progress_from(progress.headers())

@@ -4,16 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.builders import NOW, a_request, an_error
-from worker.core.outcome import Dead, Outcome, Retrying
+from tests.support.builders import NOW, a_document, a_request, an_error
+from worker.core.outcome import Dead, Outcome, Postponed, Retrying, Wait
 from worker.core.progress import Progress
 from worker.core.reason import SAFE_TO_REPLAY, Reason
-from worker.core.request import OnUnknown
+from worker.core.request import OnUnknown, SendRequest, request_from
 from worker.core.retry import SHORTEST_DELAY_S, RetryPolicy
 from worker.core.send_result import NotSent, Refused, Scope, Unknown
-from worker.core.verdict import Chance, expired, outcome_of_failure
+from worker.core.verdict import (
+    Chance,
+    expired,
+    is_verifiable,
+    outcome_of_doubt,
+    outcome_of_failure,
+)
 
 ERROR = an_error("the API was away")
+CALLED_AT = NOW - 30
 POLICY = RetryPolicy(max_attempts=8, base_s=2.0, longest_s=900.0)
 Failure = NotSent | Refused | Unknown
 
@@ -33,7 +40,7 @@ def decide(
         result,
         policy=POLICY,
         deadline=deadline,
-        chance=Chance(NOW, jitter),
+        chance=Chance(NOW, jitter, CALLED_AT),
     )
 
 
@@ -72,7 +79,6 @@ TABLE: list[tuple[Failure, OnUnknown, int, float | None, Reason | None]] = [
     (NotSent(ERROR, 3, Scope.MESSAGE), OnUnknown.VERIFY, 2, None, Reason.REJECTED),
     (NotSent(ERROR, 99, Scope.MESSAGE), OnUnknown.VERIFY, 7, None, Reason.REJECTED),
     (NotSent(ERROR, 1), OnUnknown.VERIFY, 0, None, Reason.EXHAUSTED),
-    (Unknown(ERROR), OnUnknown.VERIFY, 0, None, Reason.UNCONFIRMED),
     (Unknown(ERROR), OnUnknown.HOLD, 0, None, Reason.UNCONFIRMED),
     (Unknown(ERROR), OnUnknown.HOLD, 0, 60.0, Reason.UNCONFIRMED),
     (Unknown(ERROR), OnUnknown.RESEND, 0, None, None),
@@ -154,7 +160,7 @@ def test_detail_says_how_often_it_was_tried(
 
 
 def test_detail_of_an_unknown_result_says_that_it_may_have_been_sent() -> None:
-    outcome = decide(Unknown(ERROR))
+    outcome = decide(Unknown(ERROR), on_unknown=OnUnknown.HOLD)
     assert isinstance(outcome, Dead)
     assert outcome.detail == "the API was away; the message may or may not have been sent"
 
@@ -162,3 +168,41 @@ def test_detail_of_an_unknown_result_says_that_it_may_have_been_sent() -> None:
 def test_expired_without_a_call_has_no_error_of_the_api() -> None:
     assert expired(Progress(2)).error is None
     assert expired(Progress(2)).reason is Reason.EXPIRED
+
+
+def test_unknown_result_waits_until_the_conversation_can_tell() -> None:
+    outcome = decide(Unknown(ERROR), attempts=2)
+    progress = Progress(3, NOW, unknown_since=CALLED_AT)
+    assert outcome == Postponed(NOW + POLICY.check_after_s, Wait.VERIFY, progress)
+
+
+TO_A_COMMENT = request_from(
+    a_document(recipient={"comment_id": "17900000000000000"}), fingerprint=b"f"
+)
+TYPING = request_from(
+    {"id": "1", "account_id": "2", "recipient": {"id": "3"}, "sender_action": "typing_on"},
+    fingerprint=b"f",
+)
+
+
+@pytest.mark.parametrize("request_", [TO_A_COMMENT, TYPING])
+def test_what_the_conversation_does_not_show_is_held_at_once(request_: SendRequest) -> None:
+    assert not is_verifiable(request_, Progress())
+    outcome = outcome_of_failure(
+        request_,
+        Progress(),
+        Unknown(ERROR),
+        policy=POLICY,
+        deadline=None,
+        chance=Chance(NOW, 0.5, CALLED_AT),
+    )
+    assert dead_for(outcome) is Reason.UNCONFIRMED
+
+
+def test_message_that_is_not_found_twice_is_held() -> None:
+    doubtful = Progress(1, NOW, unknown_since=CALLED_AT)
+    again = outcome_of_doubt(doubtful, policy=POLICY, now=NOW)
+    assert again == Postponed(NOW + 2 * POLICY.check_after_s, Wait.VERIFY, doubtful.with_check())
+    held = outcome_of_doubt(again.progress, policy=POLICY, now=NOW)
+    assert dead_for(held) is Reason.UNCONFIRMED
+    assert held.progress.unknown_since == CALLED_AT

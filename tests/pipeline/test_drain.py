@@ -4,7 +4,6 @@ import asyncio
 
 from tests.support.pipeline import Pipeline, a_delivery
 from worker.core.progress import Progress
-from worker.core.reason import Reason
 from worker.core.send_result import Sent
 
 
@@ -31,7 +30,7 @@ async def test_call_under_way_finishes_and_is_settled() -> None:
     assert pipeline.publisher.log == ["announce", "ack"]
 
 
-async def test_call_that_outlasts_the_drain_is_unconfirmed_not_lost() -> None:
+async def test_call_that_outlasts_the_drain_is_left_to_a_check_by_another_worker() -> None:
     pipeline = Pipeline()
     pipeline.graph.hold = asyncio.Event()
     stop = asyncio.Event()
@@ -41,8 +40,9 @@ async def test_call_that_outlasts_the_drain_is_unconfirmed_not_lost() -> None:
     await pipeline.graph.called.wait()
     stop.set()
     assert await consuming
-    assert pipeline.publisher.buried[0][1].reason is Reason.UNCONFIRMED
-    assert pipeline.publisher.log == ["bury", "announce", "ack"]
+    (_, progress, _) = pipeline.publisher.parked[0]
+    assert progress.is_doubtful
+    assert pipeline.publisher.log == ["park", "ack"]
 
 
 async def test_half_sent_request_is_parked_with_its_parts_when_the_worker_stops() -> None:

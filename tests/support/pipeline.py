@@ -24,10 +24,11 @@ from worker.gate.memory.gate import MemoryGate
 from worker.pipeline.admit import Admitter
 from worker.pipeline.consume import Consumer
 from worker.pipeline.drain import Drain
-from worker.pipeline.process import Process
+from worker.pipeline.process import Process, Steps
 from worker.pipeline.read import Reader
 from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
+from worker.pipeline.verify import Verifier
 
 ACCOUNT = "17841405822304914"
 
@@ -77,17 +78,20 @@ class Pipeline:
         self.mishaps: list[Exception] = []
         self.gate = MemoryGate(self.clock, margin=0.03, keep_s=172_800.0, most=1000)
         self.process = Process(
-            Reader(RequestValidator(), self.clock),
-            Admitter(self.accounts, self.gate, self.drain),
-            Sender(
-                self.graph,
-                self.gate,
-                self.clock,
-                self.drain,
-                policy=RetryPolicy(max_attempts=max_attempts),
-                concurrency=concurrency,
+            Steps(
+                Reader(RequestValidator(), self.clock),
+                Admitter(self.accounts, self.gate, self.drain),
+                Verifier(),
+                Sender(
+                    self.graph,
+                    self.gate,
+                    self.clock,
+                    self.drain,
+                    policy=RetryPolicy(max_attempts=max_attempts),
+                    concurrency=concurrency,
+                ),
+                Settler(self.gate, self.publisher, self.receipts, self.clock, self.observer),
             ),
-            Settler(self.gate, self.publisher, self.receipts, self.clock, self.observer),
             now=self.clock.now,
             on_mishap=self._note,
         )

@@ -26,9 +26,13 @@ class NotYet:
 
 @dataclass(frozen=True, slots=True)
 class Concluded:
-    """The same request was concluded before, with this event."""
+    """The same request was concluded before, with this event.
+
+    Unless `is_published`, the worker that concluded it died before it could tell anybody.
+    """
 
     event: OutcomeEvent
+    is_published: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,14 @@ class Reused:
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """An earlier attempt left no result: the message may have been sent."""
+    """An earlier attempt left no result: the message may have been sent.
+
+    `progress.unknown_since` is when that attempt began. `known_ids` are message ids of the
+    conversation that belong to other sends.
+    """
 
     progress: Progress
+    known_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

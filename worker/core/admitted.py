@@ -10,6 +10,7 @@ from worker.core.admission import (
     Reused,
     TooLate,
 )
+from worker.core.ending import outcome_of_event
 from worker.core.outcome import Dead, Duplicate, Outcome, Postponed
 from worker.core.progress import Progress
 from worker.core.reason import Reason
@@ -20,12 +21,18 @@ DOUBTFUL = "an earlier attempt left no result; the message may or may not have b
 
 
 def outcome_of_admission(admission: Admission, progress: Progress) -> Go | Outcome:
-    """Pass a `Go` on; turn every other answer into the outcome of this pass."""
+    """Pass a `Go` on; turn every other answer into the outcome of this pass.
+
+    Doubt that nothing can settle is an outcome too: the request is held.
+    """
     match admission:
         case Go():
             return admission
         case NotYet():
             return Postponed(admission.until, admission.why, progress)
+        case Concluded(is_published=False):
+            # Whoever concluded it is gone: what was decided then is announced now.
+            return outcome_of_event(admission.event, progress)
         case Concluded():
             return Duplicate(admission.event)
         case Reused():

@@ -1,10 +1,12 @@
 """From a terminal outcome to the event that announces it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from worker.core.outcome import Completed, Dead
 from worker.core.outcome_event import OutcomeEvent, Status
+from worker.core.progress import Progress
 from worker.core.reason import Reason
 from worker.core.request import Identity
 
@@ -44,3 +46,16 @@ def event_of(
         problems=outcome.problems,
         metadata=metadata,
     )
+
+
+def outcome_of_event(event: OutcomeEvent, progress: Progress) -> Completed | Dead:
+    """Say again what an event said: `event_of` of the result is the same event."""
+    progress = replace(
+        progress,
+        attempts=event.attempts,
+        sent=event.message_ids,
+        recipient_id=event.recipient_id,
+    )
+    if event.reason is None:
+        return Completed(progress, event.accepted_at or event.finished_at)
+    return Dead(event.reason, event.detail or "", progress, event.error, event.problems)

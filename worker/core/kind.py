@@ -12,6 +12,7 @@ class Bucket(StrEnum):
     MEDIA = "media"
     PRIVATE_REPLY = "private_reply"
     LIVE_REPLY = "live_reply"
+    CONVERSATIONS = "conversations"
 
 
 class Kind(StrEnum):

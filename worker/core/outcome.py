@@ -11,12 +11,19 @@ from worker.core.send_result import GraphError
 
 
 class Wait(StrEnum):
-    """Why a request waits without being tried."""
+    """Why a request waits without being tried.
+
+    VERIFY: until the Conversations API can tell whether it went. ELSEWHERE: another worker has
+    the same request in hand. GATE: limits and ledger are out of reach.
+    """
 
     NOT_BEFORE = "not_before"
     RATE = "rate"
     COOLDOWN = "cooldown"
     TURN = "turn"
+    VERIFY = "verify"
+    ELSEWHERE = "elsewhere"
+    GATE = "gate"
 
 
 @dataclass(frozen=True, slots=True)

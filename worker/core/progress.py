@@ -16,6 +16,8 @@ SENT_PARTS = PREFIX + "sent-parts"
 RECIPIENT_ID = PREFIX + "recipient-id"
 REASON = PREFIX + "reason"
 MESSAGE_ID = PREFIX + "message-id"
+UNKNOWN_SINCE = PREFIX + "unknown-since"
+CHECKS = PREFIX + "checks"
 
 # More parts than a request may have, more attempts than any policy allows, times that no worker
 # has seen: not ours.
@@ -32,6 +34,8 @@ class Progress:
     `sent` holds the message id of each part that went, in order; None for an action or a
     reaction. `is_republished` tells our own copies (parked, dead-lettered) from what a
     producer published; `returned_from` is the reason of a dead letter that somebody put back.
+    `unknown_since` is when a call began whose result is unknown (unix seconds), and `checks`
+    how often the Conversations API was asked about it.
     """
 
     attempts: int = 0
@@ -40,6 +44,8 @@ class Progress:
     recipient_id: str | None = None
     is_republished: bool = False
     returned_from: str | None = None
+    unknown_since: float | None = None
+    checks: int = 0
 
     def with_part(self, result: Sent) -> "Progress":
         """Add one part that the API took."""
@@ -47,12 +53,21 @@ class Progress:
             self,
             sent=(*self.sent, result.message_id),
             recipient_id=result.recipient_id or self.recipient_id,
+            unknown_since=None,
+            checks=0,
         )
 
     @property
     def is_doubtful(self) -> bool:
         """True when it may have been sent already, and nobody has said to send it anyway."""
-        return self.returned_from == Reason.UNCONFIRMED
+        return self.returned_from == Reason.UNCONFIRMED or self.unknown_since is not None
+
+    def in_doubt_since(self, moment: float) -> "Progress":
+        """Note that the result of the call begun at `moment` is unknown."""
+        return replace(self, unknown_since=moment, checks=0)
+
+    def with_check(self) -> "Progress":
+        return replace(self, checks=self.checks + 1)
 
     def with_attempt(self) -> "Progress":
         return replace(self, attempts=self.attempts + 1)
@@ -66,6 +81,9 @@ class Progress:
             headers[SENT_PARTS] = json.dumps(self.sent, separators=(",", ":"))
         if self.recipient_id is not None:
             headers[RECIPIENT_ID] = self.recipient_id
+        if self.unknown_since is not None:
+            headers[UNKNOWN_SINCE] = rfc3339(self.unknown_since)
+            headers[CHECKS] = self.checks
         return headers
 
 
@@ -79,12 +97,14 @@ def progress_from(headers: Mapping[str, object]) -> Progress | Problem:
     try:
         returned_from = _optional_text(headers.get(REASON), REASON)
         return Progress(
-            attempts=0 if returned_from else _attempts(headers.get(ATTEMPTS, 0)),
-            first_seen=None if returned_from else _time(headers.get(FIRST_SEEN)),
+            attempts=0 if returned_from else _count(headers.get(ATTEMPTS, 0), ATTEMPTS),
+            first_seen=None if returned_from else _time(headers.get(FIRST_SEEN), FIRST_SEEN),
             sent=_sent_parts(headers.get(SENT_PARTS, "[]")),
             recipient_id=_optional_text(headers.get(RECIPIENT_ID), RECIPIENT_ID),
             is_republished=True,
             returned_from=returned_from,
+            unknown_since=_time(headers.get(UNKNOWN_SINCE), UNKNOWN_SINCE),
+            checks=0 if returned_from else _count(headers.get(CHECKS, 0), CHECKS),
         )
     except _Unreadable as unreadable:
         name, form = unreadable.args
@@ -97,16 +117,16 @@ class _Unreadable(Exception):
     """A header of ours that is not as we write it: (name, what it should be)."""
 
 
-def _attempts(value: object) -> int:
+def _count(value: object, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_ATTEMPTS:
-        raise _Unreadable(ATTEMPTS, "a whole number from 0")
+        raise _Unreadable(name, "a whole number from 0")
     return value
 
 
-def _time(value: object) -> float | None:
+def _time(value: object, name: str) -> float | None:
     if value is None:
         return None
-    unreadable = _Unreadable(FIRST_SEEN, "an RFC 3339 date and time with its offset")
+    unreadable = _Unreadable(name, "an RFC 3339 date and time with its offset")
     if not isinstance(value, str):
         raise unreadable
     try:

@@ -30,6 +30,7 @@ PUBLISHED_LIMITS = {
     Bucket.MEDIA: Limit(10, 1.0),
     Bucket.PRIVATE_REPLY: Limit(750, 3600.0),
     Bucket.LIVE_REPLY: Limit(100, 1.0),
+    Bucket.CONVERSATIONS: Limit(2, 1.0),
 }
 
 

@@ -11,6 +11,9 @@ GROWTH = 3.0
 class RetryPolicy:
     """How often and how far apart a request is tried that certainly was not sent.
 
+    `check_after_s` is how soon the Conversations API is asked about a call without a result; it
+    shows a message some time after it was taken, and how long is nowhere said.
+
     Ceilings of 2 s, 6 s, … 15 min: eight attempts span about a quarter of an hour, so that a
     short outage of the API exhausts nothing.
     """
@@ -18,6 +21,7 @@ class RetryPolicy:
     max_attempts: int = 8
     base_s: float = 2.0
     longest_s: float = 900.0
+    check_after_s: float = 8.0
 
     def delay_s(self, attempt: int, *, jitter: float) -> float:
         """Give the wait after `attempt` (1 for the first); `jitter` is a sample from [0, 1)."""

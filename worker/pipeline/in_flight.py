@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from worker.core.account import Account
+from worker.core.ask import Ask
 from worker.core.delivery import Delivery
 from worker.core.progress import Progress
 from worker.core.request import AccountId, RequestId, SendRequest
@@ -20,6 +21,8 @@ class Attempt:
 
     `progress` is kept up to date while parts are sent; `is_calling` is true between the first
     byte of a call and its classified answer. `api_s` is the time spent in calls, seconds.
+    `is_in_our_hands` once the gate has put it there; `is_slot_unused` while a slot is reserved
+    and no byte of its call has left.
     """
 
     request: SendRequest
@@ -28,6 +31,8 @@ class Attempt:
     started_at: float
     account: Account | None = None
     deadline: float | None = None
+    is_in_our_hands: bool = False
+    is_slot_unused: bool = False
     is_calling: bool = False
     api_s: float = 0.0
     api_calls: int = 0
@@ -36,6 +41,13 @@ class Attempt:
     def delivery(self) -> Delivery:
         """The delivery that started it."""
         return self.deliveries[0]
+
+    @property
+    def ask(self) -> Ask:
+        """What it says when it asks the gate for the next part."""
+        return Ask(
+            self.request, self.account, self.progress, self.delivery.lane, deadline=self.deadline
+        )
 
 
 class InFlight:

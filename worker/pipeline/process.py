@@ -1,8 +1,9 @@
 """The main path: one delivery through every step, exactly one settlement out."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from worker.core.admission import Go
+from worker.core.admission import Doubtful, Go
 from worker.core.delivery import Delivery
 from worker.core.outcome import Outcome
 from worker.pipeline.admit import Admitter
@@ -11,49 +12,61 @@ from worker.pipeline.mishap import outcome_of_mishap
 from worker.pipeline.read import Reader, Unreadable, id_reused
 from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
+from worker.pipeline.verify import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What the path is made of, in its order."""
+
+    read: Reader
+    admit: Admitter
+    verify: Verifier
+    send: Sender
+    settle: Settler
 
 
 class Process:
-    """read -> join or start -> admit -> send -> settle."""
+    """read -> join or start -> admit (-> verify) -> send -> settle."""
 
     def __init__(
         self,
-        read: Reader,
-        admit: Admitter,
-        send: Sender,
-        settle: Settler,
+        steps: Steps,
         *,
         now: Callable[[], float],
         on_mishap: Callable[[Delivery, Exception], None],
     ) -> None:
-        self._read = read
-        self._admit = admit
-        self._send = send
-        self._settle = settle
+        self._steps = steps
         self._now = now
         self._on_mishap = on_mishap
         self.in_flight = InFlight()
 
     async def __call__(self, delivery: Delivery) -> None:
-        reading = self._read(delivery)
+        reading = self._steps.read(delivery)
         if isinstance(reading, Unreadable):
-            await self._settle.unreadable(delivery, reading)
+            await self._steps.settle.unreadable(delivery, reading)
             return
         request, progress = reading
         running = self.in_flight.running(request)
         if running is None:
             attempt = Attempt(request, [delivery], progress, started_at=self._now())
             with self.in_flight.holding(attempt):
-                await self._settle(attempt, await self._outcome_of(attempt))
+                await self._steps.settle(attempt, await self._outcome_of(attempt))
         elif running.request.fingerprint == request.fingerprint:
             running.deliveries.append(delivery)
         else:
-            await self._settle.unreadable(delivery, id_reused(request, progress))
+            await self._steps.settle.unreadable(delivery, id_reused(request, progress))
 
     async def _outcome_of(self, attempt: Attempt) -> Outcome:
         try:
-            admission = await self._admit(attempt)
-            return await self._send(attempt, admission) if isinstance(admission, Go) else admission
+            admission = await self._steps.admit(attempt)
+            if isinstance(admission, Doubtful):
+                admission = await self._steps.verify(attempt, admission)
+            return (
+                await self._steps.send(attempt, admission)
+                if isinstance(admission, Go)
+                else admission
+            )
         except Exception as bug:  # a bug must not leave the delivery unsettled for ever
             self._on_mishap(attempt.delivery, bug)
             return outcome_of_mishap(attempt, bug, now=self._now())

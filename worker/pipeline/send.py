@@ -2,12 +2,20 @@
 
 import asyncio
 
-from worker.core.account import Account
-from worker.core.admission import Go
+from worker.core.admission import Go, NotYet
 from worker.core.admitted import outcome_of_admission
 from worker.core.outcome import Completed, HandedBack, Outcome, Postponed, Wait
 from worker.core.retry import RetryPolicy
-from worker.core.send_result import GraphError, Refused, Scope, SendResult, Sent, Throttled, Unknown
+from worker.core.send_result import (
+    GraphError,
+    NotSent,
+    Refused,
+    Scope,
+    SendResult,
+    Sent,
+    Throttled,
+    Unknown,
+)
 from worker.core.verdict import Chance, expired, outcome_of_failure
 from worker.core.window import tag_for
 from worker.pipeline.drain import Drain
@@ -17,6 +25,9 @@ from worker.ports import Clock, Gate, Graph
 CUT = GraphError("the worker had to stop before the API answered")
 # How soon another worker goes on with a request whose first parts were sent by a stopping one.
 HAND_OVER_S = 1.0
+# How late a call may leave and still count as in its slot.
+LATEST_S = 0.03
+NEAR_S = 0.05
 
 
 class Sender:
@@ -40,29 +51,53 @@ class Sender:
         self._permits = asyncio.Semaphore(concurrency)
 
     async def __call__(self, attempt: Attempt, admission: Go) -> Outcome:
-        attempt.progress = admission.progress
-        account = attempt.account
-        assert account is not None, "the gate admits no request without an account"
         while True:
-            await self._clock.sleep_until(admission.slot)
-            async with self._permits:
-                stopped = self._stop_now(attempt)
-                result = None if stopped else await self._call(attempt, account)
-            if result is None:
-                assert stopped is not None, "a call was made or there was a reason not to"
-                return stopped
-            if not isinstance(result, Sent):
-                return await self._after_failure(attempt, account, result)
-            attempt.progress = attempt.progress.with_part(result)
+            step = await self._at_slot(attempt, admission.slot)
+            if not isinstance(step, Sent):
+                return step
+            attempt.progress = attempt.progress.with_part(step)
             if len(attempt.progress.sent) == len(attempt.request.parts):
                 return Completed(attempt.progress.with_attempt(), self._clock.now())
-            following = await self._gate.advance(
-                attempt.request, account, progress=attempt.progress
-            )
-            outcome = outcome_of_admission(following, attempt.progress)
-            if not isinstance(outcome, Go):
-                return outcome
-            admission = outcome
+            following = await self._next(attempt)
+            if not isinstance(following, Go):
+                return following
+            admission = following
+
+    async def _at_slot(self, attempt: Attempt, slot: float) -> Sent | Outcome:
+        """Call at the slot; one that was missed (a stalled loop, no permit) is asked for anew.
+
+        Catching up would put more calls into a window than the limit allows.
+        """
+        attempt.is_slot_unused = True
+        while True:
+            await self._clock.sleep_until(slot)
+            async with self._permits:
+                # A slot that is near is waited for with the permit in hand, or under load both
+                # would hardly ever come together.
+                while slot <= self._clock.now() + NEAR_S:
+                    await self._clock.sleep_until(slot)
+                    stopped = self._stop_now(attempt)
+                    if stopped is not None:
+                        return stopped
+                    if self._clock.now() <= slot + LATEST_S:
+                        return await self._called(attempt)
+                    following = await self._next(attempt)
+                    if not isinstance(following, Go):
+                        return following
+                    slot = following.slot
+
+    async def _called(self, attempt: Attempt) -> Sent | Outcome:
+        called_at = self._clock.now()
+        result = await self._call(attempt)
+        attempt.is_slot_unused = isinstance(result, NotSent) and result.refused_as is None
+        return (
+            result if isinstance(result, Sent) else await self._failed(attempt, result, called_at)
+        )
+
+    async def _next(self, attempt: Attempt) -> Go | Outcome:
+        following = await self._gate.advance(attempt.ask)
+        attempt.is_slot_unused = isinstance(following, Go)
+        return outcome_of_admission(following, attempt.progress)
 
     def _stop_now(self, attempt: Attempt) -> Outcome | None:
         """The last look before the call: still in time, and still in business?"""
@@ -75,7 +110,9 @@ class Sender:
             return Postponed(self._clock.now() + HAND_OVER_S, Wait.TURN, attempt.progress)
         return HandedBack(attempt.progress)
 
-    async def _call(self, attempt: Attempt, account: Account) -> SendResult:
+    async def _call(self, attempt: Attempt) -> SendResult:
+        account = attempt.account
+        assert account is not None, "the gate admits no request without an account"
         part = attempt.request.parts[len(attempt.progress.sent)]
         started = self._clock.now()
         attempt.is_calling = True
@@ -94,22 +131,26 @@ class Sender:
         attempt.api_s += self._clock.now() - started
         return result
 
-    async def _after_failure(
-        self, attempt: Attempt, account: Account, result: SendResult
+    async def _failed(
+        self, attempt: Attempt, result: NotSent | Refused | Throttled | Unknown, called_at: float
     ) -> Outcome:
-        assert not isinstance(result, Sent), "a part that went is no failure"
-        if isinstance(result, Throttled):
-            until = await self._gate.close(attempt.request, account, result)
-            if attempt.deadline is not None and until > attempt.deadline:
-                return expired(attempt.progress, result.error)
-            return Postponed(until, Wait.COOLDOWN, attempt.progress)
-        if isinstance(result, Refused) and result.scope is Scope.ACCOUNT:
-            await self._gate.close(attempt.request, account, result)
+        if isinstance(result, Throttled) or (
+            isinstance(result, Refused) and result.scope is Scope.ACCOUNT
+        ):
+            closed = await self._gate.close(attempt.ask, result)
+            if isinstance(closed, NotYet):
+                return self._put_off(attempt, closed, result.error)
+        assert not isinstance(result, Throttled), "a throttle is over some time"
         return outcome_of_failure(
             attempt.request,
             attempt.progress,
             result,
             policy=self._policy,
             deadline=attempt.deadline,
-            chance=Chance(self._clock.now(), self._clock.jitter()),
+            chance=Chance(self._clock.now(), self._clock.jitter(), called_at),
         )
+
+    def _put_off(self, attempt: Attempt, closed: NotYet, error: GraphError) -> Outcome:
+        if attempt.deadline is not None and closed.until > attempt.deadline:
+            return expired(attempt.progress, error)
+        return Postponed(closed.until, closed.why, attempt.progress)

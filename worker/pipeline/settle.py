@@ -20,6 +20,7 @@ from worker.core.outcome import (
 )
 from worker.core.outcome_event import OutcomeEvent
 from worker.core.progress import Progress
+from worker.core.reason import Reason
 from worker.core.report import Report
 from worker.core.request import SendRequest
 from worker.pipeline.in_flight import Attempt
@@ -47,9 +48,15 @@ class Settler:
     async def __call__(self, attempt: Attempt, outcome: Outcome) -> None:
         request = attempt.request
         event = self._event(outcome, request)
-        await self._gate.conclude(request, outcome, event)
+        is_new = attempt.is_in_our_hands or _is_news(outcome)
+        if is_new:
+            await self._gate.conclude(
+                request, outcome, event, is_slot_unused=attempt.is_slot_unused
+            )
         published = list(attempt.deliveries)
         await self._publish(attempt, outcome, event, published)
+        if is_new and event is not None:
+            await self._gate.settled(request)
         # Deliveries may still join while the earlier ones are acked.
         for delivery in attempt.deliveries:
             if event is not None and delivery not in published and delivery.reply_address:
@@ -125,6 +132,13 @@ class Settler:
                 identity=attempt.request.identity,
             )
         )
+
+
+def _is_news(outcome: Outcome) -> bool:
+    """False for what the gate has on record already, or must not: another body's id."""
+    return isinstance(outcome, Completed) or (
+        isinstance(outcome, Dead) and outcome.reason is not Reason.INVALID
+    )
 
 
 def _is_only_repeated(delivery: Delivery, outcome: Outcome) -> bool:

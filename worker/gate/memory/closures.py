@@ -3,29 +3,24 @@
 from dataclasses import dataclass
 
 from worker.core.account import Account
+from worker.core.admission import Closed
+from worker.core.closure import ASK_AGAIN_S, PROBE_S, cooldown_s
 from worker.core.secret import Secret
 from worker.core.send_result import GraphError, Refused, Throttled
+from worker.gate.memory.outage import Outage
 
 # The account named where the whole app is closed.
 APP = ""
 
-# A throttle without the API's own estimate: 5 s, doubling up to 5 min while it goes on. Calls
-# made while throttled count too and lengthen the block (Meta, "Rate Limits").
-FIRST_COOLDOWN_S = 5.0
-LONGEST_COOLDOWN_S = 300.0
-# "Retry-After: 0" comes with a refusal all the same.
-SHORTEST_COOLDOWN_S = 1.0
-# A refused account opens when its token changes; one request asks again after this long, for
-# what is mended without a new token (a permission, a setting in the app).
-ASK_AGAIN_S = 900.0
-# How long the one request that asks may take before another one does.
-PROBE_S = 130.0
-
 
 @dataclass(slots=True)
 class Closure:
-    """Why an account is closed: `error` is final until `until`, or a cooldown if not `is_final`."""
+    """Why an account is closed: for good when `is_final`, else a cooldown.
 
+    `until` is when one request may ask again; while it asks, when the next one may.
+    """
+
+    since: float
     until: float
     error: GraphError
     is_final: bool
@@ -36,9 +31,10 @@ class Closure:
 
 @dataclass(frozen=True, slots=True)
 class Cooling:
-    """Closed for a while: look again at `until`."""
+    """Closed until `until`, or until the one request that asks has its answer."""
 
     until: float
+    is_probed: bool
 
 
 class Closures:
@@ -46,8 +42,9 @@ class Closures:
 
     def __init__(self) -> None:
         self._closures: dict[str, Closure] = {}
+        self._outage = Outage()
 
-    def verdict(self, account: Account, *, now: float) -> Cooling | GraphError | None:
+    def verdict(self, account: Account, *, now: float) -> Cooling | Closed | None:
         """Say whether the account may be called; the first caller after the end is the probe."""
         for name in (APP, account.id):
             verdict = self._verdict(name, account, now)
@@ -57,32 +54,34 @@ class Closures:
 
     def throttle(self, name: str, result: Throttled, *, now: float) -> float:
         """Close for as long as the API asks, or by doubling; give the end (unix seconds)."""
-        before = self._closures.get(name)
-        strikes = before.strikes + 1 if before is not None and not before.is_final else 1
-        own_s = min(LONGEST_COOLDOWN_S, FIRST_COOLDOWN_S * 2.0 ** min(strikes - 1, 30))
-        asked_s = result.retry_after_s
-        until = now + (own_s if asked_s is None else max(SHORTEST_COOLDOWN_S, asked_s))
-        if before is not None and not before.is_probed:
-            until = max(until, before.until)
-        self._closures[name] = Closure(
-            until, result.error, is_final=False, token=None, strikes=strikes
-        )
-        return until
+        return self._cool(name, result.error, result.retry_after_s, now=now)
 
-    def refuse(self, account: Account, result: Refused, *, now: float) -> float:
-        """Close an account that the API refuses; give when one request may ask again."""
-        until = now + ASK_AGAIN_S
+    def refuse(self, account: Account, result: Refused, *, now: float) -> Cooling | Closed:
+        """Close an account that the API refuses, or the app if it refuses everybody."""
+        error = result.error
+        kind = (error.code, error.subcode)
+        if self._outage.is_one(kind, account.id, now=now):
+            until = self._cool(APP, error, None, now=now)
+            self._forget_victims(kind)
+            return Cooling(until, is_probed=False)
         self._closures[account.id] = Closure(
-            until, result.error, is_final=True, token=account.token
+            now, now + ASK_AGAIN_S, error, is_final=True, token=account.token
         )
-        return until
+        return Closed(error)
 
-    def reopen(self, account_id: str) -> None:
+    def reopen(self, account_id: str, *, now: float) -> None:
         """A call went through: the account and the app are open."""
+        self._outage.went_well(account_id, now=now)
         for name in (APP, account_id):
             closure = self._closures.get(name)
             if closure is not None and closure.is_probed:
                 del self._closures[name]
+                if name == APP:
+                    self._outage.is_over()
+
+    def of(self, account_id: str) -> Closure | None:
+        """Give what closes the account, or the app."""
+        return self._closures.get(APP) or self._closures.get(account_id)
 
     def listed(self, *, now: float) -> dict[str, tuple[float, str]]:
         """Closed accounts with (until, why), for the status page; the app is named "app"."""
@@ -92,7 +91,18 @@ class Closures:
             if closure.until > now
         }
 
-    def _verdict(self, name: str, account: Account, now: float) -> Cooling | GraphError | None:
+    def _cool(self, name: str, error: GraphError, asked_s: float | None, *, now: float) -> float:
+        before = self._closures.get(name)
+        strikes = before.strikes + 1 if before is not None and not before.is_final else 1
+        until = now + cooldown_s(asked_s, strikes)
+        if before is not None and not before.is_probed:
+            until = max(until, before.until)
+        self._closures[name] = Closure(
+            now, until, error, is_final=False, token=None, strikes=strikes
+        )
+        return until
+
+    def _verdict(self, name: str, account: Account, now: float) -> Cooling | Closed | None:
         closure = self._closures.get(name)
         if closure is None:
             return None
@@ -104,6 +114,15 @@ class Closures:
             closure.until = now + PROBE_S
             return None
         if closure.is_final and not closure.is_probed:
-            return closure.error
-        # While one request asks, the others look again soon rather than at the probe's end.
-        return Cooling(min(closure.until, now + 2.0) if closure.is_probed else closure.until)
+            return Closed(closure.error)
+        return Cooling(closure.until, closure.is_probed)
+
+    def _forget_victims(self, kind: tuple[int | None, int | None]) -> None:
+        """Open the accounts that were closed before it was clear that all are refused."""
+        victims = [
+            name
+            for name, closure in self._closures.items()
+            if closure.is_final and (closure.error.code, closure.error.subcode) == kind
+        ]
+        for name in victims:
+            del self._closures[name]

@@ -13,6 +13,9 @@ from worker.core.admission import (
     Reused,
     TooLate,
 )
+from worker.core.ask import Ask
+from worker.core.closure import CONVERSATION_COOLDOWN_S, PROBED_S
+from worker.core.kind import Bucket
 from worker.core.outcome import (
     Completed,
     Dead,
@@ -23,24 +26,19 @@ from worker.core.outcome import (
     Retrying,
     Wait,
 )
-from worker.core.outcome_event import OutcomeEvent, Status
+from worker.core.outcome_event import OutcomeEvent
 from worker.core.progress import Progress
 from worker.core.reason import Reason
-from worker.core.request import SendRequest
-from worker.core.send_result import GraphError, Refused, Scope, Throttled
+from worker.core.request import OnUnknown, SendRequest
+from worker.core.send_result import Refused, Scope, Throttled
 from worker.gate.memory.closures import APP, Closures, Cooling
-from worker.gate.memory.ledger import Ended, Ledger
-from worker.gate.memory.rates import Rates
-from worker.gate.memory.turns import Turns
+from worker.gate.memory.ledger import Ended, Ledger, Open
+from worker.gate.memory.rates import BULK_AHEAD_S, NEWCOMER_HOLD_S, Grant, Rates
+from worker.gate.memory.recent import Recent
+from worker.gate.memory.turns import Key, Turns
+from worker.gate.patience import HOLD_S, Answer, Patience, SlotSoon, TurnSoon, patiently
+from worker.gate.rules import UNKNOWN_ACCOUNT, further, is_paced_as_bulk, may_run_again, not_yet
 from worker.ports import Clock
-
-# What is due sooner is waited for in hand; everything later is parked at the broker.
-HOLD_S = 2.0
-# A flood must not fill the prefetch window with requests that wait for their slot: what has not
-# been parked yet waits in hand only this long.
-NEWCOMER_HOLD_S = 0.25
-
-UNKNOWN_ACCOUNT = GraphError("the account is not among the accounts of this worker")
 
 
 class MemoryGate:
@@ -50,112 +48,176 @@ class MemoryGate:
     when the broker redelivers it. The Redis gate exists to close that window.
     """
 
+    trouble: str | None = None
+
     def __init__(self, clock: Clock, *, margin: float, keep_s: float, most: int) -> None:
         self._clock = clock
         self._ledger = Ledger(keep_s=keep_s, most=most)
         self._closures = Closures()
         self._turns = Turns()
         self._rates = Rates(margin=margin)
+        self._recent = Recent()
+        self._granted: dict[Key, Grant] = {}
 
-    async def admit(
-        self,
-        request: SendRequest,
-        account: Account | None,
-        *,
-        progress: Progress,
-        deadline: float | None,
-    ) -> Admission:
-        now = self._clock.now()
-        known = self._ledger.find(request, now=now)
+    async def admit(self, ask: Ask) -> Admission:
+        known = self._known(ask)
+        if not isinstance(known, Progress):
+            return known
+        ask = replace(ask, progress=known)
+
+        async def decide(patience: Patience) -> Answer:
+            return self._decide(ask, patience)
+
+        return await patiently(decide, self._clock)
+
+    def _known(self, ask: Ask) -> Progress | Admission:
+        """Look the request up: its progress, or the answer when it may not simply run."""
+        request, progress = ask.request, ask.progress
+        known = self._ledger.find(request, now=self._clock.now())
         if known is not None and known.fingerprint != request.fingerprint:
             return Reused()
         if isinstance(known, Ended):
-            if not _may_run_again(known.event, progress):
+            if not may_run_again(known.event, progress):
                 return Concluded(known.event)
             # Its parked copies will not say any more that it was returned.
             self._ledger.reopen(request)
-        if not isinstance(known, Ended) and known is not None:
-            if known.is_running:
-                return Doubtful(known.progress)
-            progress = _further(known.progress, progress)
-        if progress.is_doubtful:
-            return Doubtful(progress)
-        return await self._in_turn(request, account, progress, deadline)
+        if isinstance(known, Open):
+            progress = further(known.progress, progress)
+            if known.started_at is not None:
+                progress = progress.in_doubt_since(known.started_at)
+        if not progress.is_doubtful:
+            return progress
+        if request.on_unknown is OnUnknown.RESEND and progress.returned_from is None:
+            return replace(progress.with_attempt(), unknown_since=None, checks=0)
+        self._ledger.wait(request, progress, now=self._clock.now())
+        return Doubtful(progress, self._recent.of(request))
 
-    async def _in_turn(
-        self,
-        request: SendRequest,
-        account: Account | None,
-        progress: Progress,
-        deadline: float | None,
-    ) -> Admission:
-        now = self._clock.now()
-        if account is None:
+    def _decide(self, ask: Ask, patience: Patience) -> Answer:
+        now, request = self._clock.now(), ask.request
+        if ask.account is None:
             return Closed(UNKNOWN_ACCOUNT)
         start = max(now, request.not_before or now)
-        if deadline is not None and start > deadline:
+        if ask.deadline is not None and start > ask.deadline:
             return TooLate()
         if start > now:
             return NotYet(start, Wait.NOT_BEFORE)
         self._turns.line_up(request, now=now)
-        if not self._turns.is_near(request, now=now, within_s=HOLD_S) or not await self._turns.wait(
-            request, at_most_s=HOLD_S
-        ):
-            return NotYet(self._turns.look_again_at(request, now=self._clock.now()), Wait.TURN)
-        return self._slot(request, account, progress, deadline)
+        answer: Answer
+        if self._turns.has_turn(request):
+            answer = self._slot(ask, ask.account, patience)
+        else:
+            answer = self._turn(request, now, patience)
+        if isinstance(answer, NotYet):
+            self._turns.expect(request, due=answer.until)
+        return answer
 
-    def _slot(
-        self,
-        request: SendRequest,
-        account: Account,
-        progress: Progress,
-        deadline: float | None,
-    ) -> Admission:
-        now = self._clock.now()
+    def _turn(self, request: SendRequest, now: float, patience: Patience) -> NotYet | TurnSoon:
+        called = (
+            self._turns.called_soon(request, now=now, within_s=HOLD_S)
+            if patience.may_wait
+            else None
+        )
+        if called is not None:
+            return TurnSoon(called)
+        return NotYet(self._turns.look_again_at(request, now=now), Wait.TURN)
+
+    def _slot(self, ask: Ask, account: Account, patience: Patience) -> Answer:
+        now, bucket = self._clock.now(), ask.bucket
         closure = self._closures.verdict(account, now=now)
-        if isinstance(closure, GraphError):
-            return Closed(closure)
+        if isinstance(closure, Closed):
+            return closure
         if isinstance(closure, Cooling):
-            late = deadline is not None and closure.until > deadline
-            return TooLate() if late else NotYet(closure.until, Wait.COOLDOWN)
-        bucket = request.parts[len(progress.sent)].bucket
-        is_newcomer = not progress.is_republished
-        if not (is_newcomer and self._rates.has_backlog(account, bucket, after=now + HOLD_S)):
-            hold_s = NEWCOMER_HOLD_S if is_newcomer else HOLD_S
-            latest = now + hold_s if deadline is None else min(deadline, now + hold_s)
-            slot = self._rates.reserve(account, bucket, now=now, latest=latest)
-            if slot is not None:
-                self._ledger.begin(request, progress)
-                return Go(slot, progress)
-        due = self._rates.park(account, bucket, now=now)
-        late = deadline is not None and due > deadline
-        return TooLate() if late else NotYet(due, Wait.RATE)
+            return self._cooling(ask, account, closure, patience)
+        if ask.progress.is_republished or not self._rates.has_backlog(
+            account, bucket, ask.lane, now=now
+        ):
+            answer = self._reserve(ask, account, patience)
+            if answer is not None:
+                return answer
+        due = self._rates.park(account, bucket, ask.lane, now=now)
+        return not_yet(due, Wait.RATE, ask)
 
-    async def advance(
-        self, request: SendRequest, account: Account, *, progress: Progress
-    ) -> Admission:
-        self._ledger.advance(request, progress)
-        self._closures.reopen(account.id)
-        # A request that has begun goes before the backlog of those that have not.
-        begun = replace(progress, is_republished=True)
-        admission = self._slot(request, account, begun, deadline=None)
-        return Go(admission.slot, progress) if isinstance(admission, Go) else admission
-
-    async def close(
-        self, request: SendRequest, account: Account, result: Throttled | Refused
-    ) -> float:
+    def _cooling(self, ask: Ask, account: Account, closure: Cooling, patience: Patience) -> Answer:
         now = self._clock.now()
+        if closure.is_probed and patience.may_wait:
+            return SlotSoon(now + PROBED_S)
+        opens_at = now + HOLD_S if closure.is_probed else closure.until
+        due = self._rates.park(account, ask.bucket, ask.lane, now=now, opens_at=opens_at)
+        return not_yet(due, Wait.COOLDOWN, ask)
+
+    def _reserve(self, ask: Ask, account: Account, patience: Patience) -> Go | SlotSoon | None:
+        """Take a slot; None when it is too far away to be waited for in hand."""
+        now, bucket = self._clock.now(), ask.bucket
+        latest = now + (HOLD_S if ask.progress.is_republished else NEWCOMER_HOLD_S)
+        if ask.deadline is not None:
+            latest = min(latest, ask.deadline)
+        if not is_paced_as_bulk(ask):
+            return self._take(ask, account, latest=latest)
+        if patience.has_waited or not self._rates.is_bulk_waiting(account, bucket, now=now):
+            grant = self._take(ask, account, latest=min(latest, now + BULK_AHEAD_S))
+            if grant is not None:
+                return grant
+        at = self._rates.bulk_turn(account, bucket, now=now, latest=latest)
+        return SlotSoon(at) if at is not None and patience.may_wait else None
+
+    def _take(self, ask: Ask, account: Account, *, latest: float) -> Go | None:
+        now = self._clock.now()
+        grant = self._rates.reserve(account, ask.bucket, now=now, latest=latest)
+        if grant is None:
+            return None
+        self._ledger.begin(ask.request, ask.progress, now=now)
+        self._granted[ask.request.key] = grant
+        return Go(grant.slot, ask.progress)
+
+    async def advance(self, ask: Ask) -> Admission:
+        account = ask.account
+        assert account is not None, "only a granted request advances"
+        known = self._ledger.by_id(ask.request.key)
+        if isinstance(known, Open) and len(known.progress.sent) == len(ask.progress.sent):
+            self._give_back(ask.request)
+        else:
+            self._recent.add(ask.request, ask.progress.sent[-1:])
+            self._closures.reopen(account.id, now=self._clock.now())
+        # A request that has begun goes before the backlog of those that have not.
+        begun = replace(ask, progress=replace(ask.progress, is_republished=True), deadline=None)
+
+        async def decide(patience: Patience) -> Answer:
+            answer = self._slot(begun, account, patience)
+            return Go(answer.slot, ask.progress) if isinstance(answer, Go) else answer
+
+        return await patiently(decide, self._clock)
+
+    async def close(self, ask: Ask, result: Throttled | Refused) -> Closed | NotYet:
+        now, account = self._clock.now(), ask.account
+        assert account is not None, "only a granted request is refused"
         if isinstance(result, Refused):
-            return self._closures.refuse(account, result, now=now)
+            verdict = self._closures.refuse(account, result, now=now)
+            return verdict if isinstance(verdict, Closed) else self._until(ask, verdict.until)
         if result.scope is Scope.CONVERSATION:
             # The head of the conversation is parked; those behind it wait for their turn.
-            return now + (result.retry_after_s or 60.0)
+            return NotYet(now + (result.retry_after_s or CONVERSATION_COOLDOWN_S), Wait.COOLDOWN)
         name = APP if result.scope is Scope.APP else account.id
-        return self._closures.throttle(name, result, now=now)
+        return self._until(ask, self._closures.throttle(name, result, now=now))
+
+    def _until(self, ask: Ask, opens_at: float) -> NotYet:
+        """Put the request into the schedule of what waits for the end of a cooldown."""
+        assert ask.account is not None, "only a granted request is refused"
+        now = self._clock.now()
+        due = self._rates.park(ask.account, ask.bucket, ask.lane, now=now, opens_at=opens_at)
+        return NotYet(due, Wait.COOLDOWN)
 
     async def conclude(
-        self, request: SendRequest, outcome: Outcome, event: OutcomeEvent | None
+        self,
+        request: SendRequest,
+        outcome: Outcome,
+        event: OutcomeEvent | None,
+        *,
+        is_slot_unused: bool = False,
     ) -> None:
+        now = self._clock.now()
+        if is_slot_unused:
+            self._give_back(request)
+        self._granted.pop(request.key, None)
         match outcome:
             case Dead(reason=Reason.INVALID):
                 # The id is another request's: that one's record stays as it is.
@@ -163,19 +225,31 @@ class MemoryGate:
             case Completed() | Dead():
                 assert event is not None, "a terminal outcome has an event"
                 if isinstance(outcome, Completed):
-                    self._closures.reopen(request.account_id)
+                    self._recent.add(request, outcome.progress.sent[-1:])
+                    self._closures.reopen(request.account_id, now=now)
                 self._ledger.end(request, event)
                 self._turns.leave(request)
-            case Postponed(why=Wait.NOT_BEFORE):
-                self._ledger.wait(request, outcome.progress, now=self._clock.now())
             case Postponed() | Retrying():
-                self._ledger.wait(request, outcome.progress, now=self._clock.now())
+                self._ledger.wait(request, outcome.progress, now=now)
                 self._turns.expect(request, due=outcome.until)
             case HandedBack():
-                self._ledger.wait(request, outcome.progress, now=self._clock.now())
+                self._ledger.wait(request, outcome.progress, now=now)
                 self._turns.leave(request)
             case Duplicate():
                 pass
+
+    async def settled(self, request: SendRequest) -> None:
+        """Nothing to note: what was not published is forgotten together with the process."""
+
+    async def read_slot(self, account: Account) -> float | None:
+        now = self._clock.now()
+        grant = self._rates.reserve(account, Bucket.CONVERSATIONS, now=now, latest=now + HOLD_S)
+        return None if grant is None else grant.slot
+
+    def _give_back(self, request: SendRequest) -> None:
+        grant = self._granted.pop(request.key, None)
+        if grant is not None:
+            self._rates.give_back(grant)
 
     def status(self) -> dict[str, object]:
         """What the status page shows: closed accounts and sizes."""
@@ -185,15 +259,3 @@ class MemoryGate:
             "conversations": len(self._turns),
             "remembered": len(self._ledger),
         }
-
-
-def _may_run_again(event: OutcomeEvent, progress: Progress) -> bool:
-    """A dead letter that somebody put back runs again, unless it was sent meanwhile."""
-    return progress.returned_from is not None and event.status is not Status.SENT
-
-
-def _further(known: Progress, carried: Progress) -> Progress:
-    """Which knows more: the ledger, or the headers that the message carries."""
-    if (len(known.sent), known.attempts) > (len(carried.sent), carried.attempts):
-        return known
-    return carried

@@ -12,12 +12,19 @@ Key = tuple[AccountId, RequestId]
 
 @dataclass(slots=True)
 class Open:
-    """A request that is being tried, or waits to be tried again."""
+    """A request that is being tried, or waits to be tried again.
+
+    `started_at` is when the attempt that runs was granted; None while the request waits.
+    """
 
     fingerprint: bytes
     progress: Progress
-    is_running: bool
+    started_at: float | None = None
     parked_at: float = 0.0
+
+    @property
+    def is_running(self) -> bool:
+        return self.started_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +51,20 @@ class Ledger:
         self._forget_old(now)
         return self._open.get(request.key) or self._ended.get(request.key)
 
-    def begin(self, request: SendRequest, progress: Progress) -> None:
+    def by_id(self, key: Key) -> Open | Ended | None:
+        """Look a request up without its body."""
+        return self._open.get(key) or self._ended.get(key)
+
+    def begin(self, request: SendRequest, progress: Progress, *, now: float) -> None:
         """Write the attempt record."""
         self._ended.pop(request.key, None)
-        self._open[request.key] = Open(request.fingerprint, progress, is_running=True)
-
-    def advance(self, request: SendRequest, progress: Progress) -> None:
-        """Record that one more part went."""
-        self._open[request.key].progress = progress
+        self._open[request.key] = Open(request.fingerprint, progress, started_at=now)
 
     def wait(self, request: SendRequest, progress: Progress, *, now: float) -> None:
         """Keep what is known while the request is parked; nothing if it was never tried."""
         self._open.pop(request.key, None)
-        if progress.attempts or progress.sent:
-            self._open[request.key] = Open(
-                request.fingerprint, progress, is_running=False, parked_at=now
-            )
+        if progress.attempts or progress.sent or progress.unknown_since:
+            self._open[request.key] = Open(request.fingerprint, progress, parked_at=now)
 
     def reopen(self, request: SendRequest) -> None:
         """Forget how it ended: it runs again."""

@@ -3,17 +3,46 @@
 from dataclasses import dataclass
 
 from worker.core.account import Account
+from worker.core.delivery import Lane
 from worker.core.kind import Bucket
 from worker.core.rate_limit import PUBLISHED_LIMITS, Limit, Pace, next_slot
-from worker.core.request import AccountId
+from worker.gate.patience import HOLD_S
+
+# A flood must not fill the prefetch window with requests that wait for their slot: what has not
+# been parked yet waits in hand only this long.
+NEWCOMER_HOLD_S = 0.25
+# Bulk takes real slots only when they are this near, so that an interactive request is never
+# behind more of its own account's bulk than that.
+BULK_AHEAD_S = 0.1
 
 
 @dataclass(slots=True)
-class _Bucket:
-    """Unix seconds: when the next call would be due, and the next parked request."""
+class Window:
+    """One bucket of one account, in unix seconds.
+
+    `arrival_time` is when the next call would be due, `bulk_time` the same among the bulk that
+    waits in hand; `schedule` and `bulk_schedule` are when the last parked one of a lane is due.
+    """
 
     arrival_time: float = 0.0
+    bulk_time: float = 0.0
     schedule: float = 0.0
+    bulk_schedule: float = 0.0
+
+    @property
+    def end(self) -> float:
+        return max(self.arrival_time, self.bulk_time, self.schedule, self.bulk_schedule)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A slot, and what it takes to give it back: the bucket's arrival time before and after."""
+
+    slot: float
+    account_id: str
+    bucket: Bucket
+    arrival_time_before: float
+    arrival_time: float
 
 
 class Rates:
@@ -21,47 +50,86 @@ class Rates:
 
     def __init__(self, *, margin: float) -> None:
         self._margin = margin
-        self._buckets: dict[tuple[AccountId, Bucket], _Bucket] = {}
+        self._windows: dict[tuple[str, Bucket], Window] = {}
         self._paces: dict[Limit, Pace] = {}
         self._next_sweep = 0.0
 
     def reserve(
         self, account: Account, bucket: Bucket, *, now: float, latest: float
-    ) -> float | None:
+    ) -> Grant | None:
         """Take the next slot if it comes no later than `latest`; None leaves all as it was."""
-        state = self._state(account, bucket, now)
-        slot, arrival_time = next_slot(state.arrival_time, self._pace(account, bucket), now=now)
+        window = self._window(account, bucket, now)
+        slot, arrival_time = next_slot(window.arrival_time, self.pace(account, bucket), now=now)
         if slot > latest:
             return None
-        state.arrival_time = arrival_time
-        return slot
+        grant = Grant(slot, account.id, bucket, window.arrival_time, arrival_time)
+        window.arrival_time = arrival_time
+        return grant
 
-    def has_backlog(self, account: Account, bucket: Bucket, *, after: float) -> bool:
-        """True when parked requests are still due after `after`: newcomers go behind them."""
-        state = self._buckets.get((AccountId(account.id), bucket))
-        return state is not None and state.schedule > after
+    def give_back(self, grant: Grant) -> None:
+        """Undo the last reservation; one that others have followed is lost."""
+        window = self._windows.get((grant.account_id, grant.bucket))
+        if window is not None and window.arrival_time == grant.arrival_time:
+            window.arrival_time = grant.arrival_time_before
 
-    def park(self, account: Account, bucket: Bucket, *, now: float) -> float:
-        """Give a parked request its place in the virtual schedule."""
-        state = self._state(account, bucket, now)
-        state.schedule = (
-            max(state.schedule, state.arrival_time, now) + self._pace(account, bucket).interval_s
-        )
-        return state.schedule
+    def is_bulk_waiting(self, account: Account, bucket: Bucket, *, now: float) -> bool:
+        """Whether other bulk requests of the account wait in hand for their slot."""
+        return self._window(account, bucket, now).bulk_time > now
 
-    def _pace(self, account: Account, bucket: Bucket) -> Pace:
+    def bulk_turn(
+        self, account: Account, bucket: Bucket, *, now: float, latest: float
+    ) -> float | None:
+        """Say when a bulk request that waits in hand should ask again; None if not by `latest`."""
+        window = self._window(account, bucket, now)
+        at = max(now, window.bulk_time, window.arrival_time - BULK_AHEAD_S)
+        if at > latest:
+            return None
+        window.bulk_time = at + self.pace(account, bucket).interval_s
+        return at
+
+    def has_backlog(self, account: Account, bucket: Bucket, lane: Lane, *, now: float) -> bool:
+        """True when parked requests are due later than in a moment: newcomers go behind them."""
+        window = self._windows.get((account.id, bucket))
+        if window is None:
+            return False
+        ends = [window.schedule]
+        if lane is Lane.BULK:
+            ends.append(window.bulk_schedule)
+        return max(ends) > now + HOLD_S
+
+    def park(
+        self, account: Account, bucket: Bucket, lane: Lane, *, now: float, opens_at: float = 0.0
+    ) -> float:
+        """Give a parked request its place in the virtual schedule, not before `opens_at`."""
+        window = self._window(account, bucket, now)
+        start = max(window.schedule, window.arrival_time, now, opens_at)
+        if lane is Lane.BULK:
+            start = max(start, window.bulk_schedule)
+        due = start + self.pace(account, bucket).interval_s
+        if lane is Lane.BULK:
+            window.bulk_schedule = due
+        else:
+            window.schedule = due
+        return due
+
+    def pace(self, account: Account, bucket: Bucket) -> Pace:
+        """Give the account's pace, as its limit is now."""
         limit = account.limits.get(bucket, PUBLISHED_LIMITS[bucket])
         if limit not in self._paces:
             self._paces[limit] = Pace.within(limit, margin=self._margin)
         return self._paces[limit]
 
-    def _state(self, account: Account, bucket: Bucket, now: float) -> _Bucket:
+    def windows(self, account_id: str) -> dict[Bucket, Window]:
+        """Give the buckets in use of one account."""
+        return {bucket: w for (owner, bucket), w in self._windows.items() if owner == account_id}
+
+    def _window(self, account: Account, bucket: Bucket, now: float) -> Window:
         if now >= self._next_sweep:
             self._sweep(now)
-        return self._buckets.setdefault((AccountId(account.id), bucket), _Bucket())
+        return self._windows.setdefault((account.id, bucket), Window())
 
     def _sweep(self, now: float) -> None:
         self._next_sweep = now + 60.0
-        idle = [k for k, b in self._buckets.items() if max(b.arrival_time, b.schedule) < now]
+        idle = [key for key, window in self._windows.items() if window.end < now]
         for key in idle:
-            del self._buckets[key]
+            del self._windows[key]

@@ -48,29 +48,27 @@ class Turns:
         self._drop_lost(queue, now)
         queue.setdefault(request.key, _Place()).due = None
 
+    def ahead(self, request: SendRequest) -> int:
+        """Count those before it."""
+        return list(self._queues[request.conversation]).index(request.key)
+
     def has_turn(self, request: SendRequest) -> bool:
         return next(iter(self._queues[request.conversation])) == request.key
 
-    def is_near(self, request: SendRequest, *, now: float, within_s: float) -> bool:
-        """Whether waiting in hand is worth it: few are before it, and none is parked for long."""
+    def called_soon(
+        self, request: SendRequest, *, now: float, within_s: float
+    ) -> asyncio.Event | None:
+        """Give the event to wait for in hand: few are before it, and none is parked for long."""
         queue = self._queues[request.conversation]
         first = list(islice(queue, NEAR + 1))
         if request.key not in first:
-            return False
+            return None
         before = (queue[key].due for key in first[: first.index(request.key)])
-        return all(due is None or due < now + within_s for due in before)
-
-    async def wait(self, request: SendRequest, *, at_most_s: float) -> bool:
-        """Wait until it is the request's turn; False when it still is not."""
-        place = self._queues[request.conversation][request.key]
-        try:
-            async with asyncio.timeout(at_most_s):
-                while not self.has_turn(request):
-                    place.called.clear()
-                    await place.called.wait()
-        except TimeoutError:
-            return False
-        return True
+        if any(due is not None and due >= now + within_s for due in before):
+            return None
+        called = queue[request.key].called
+        called.clear()
+        return called
 
     def look_again_at(self, request: SendRequest, *, now: float) -> float:
         """When the turn may have come (unix seconds), from the head and the place in the queue."""

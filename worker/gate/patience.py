@@ -1,0 +1,64 @@
+"""Waiting in hand: what is due within about two seconds is not worth a trip to the broker."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from worker.core.admission import Admission
+from worker.ports import Clock
+
+# What is due sooner is waited for in hand; everything later is parked at the broker.
+HOLD_S = 2.0
+# A call that should have been woken looks for itself after this long.
+POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSoon:
+    """Those before it in the conversation are about to finish; `called` tells when."""
+
+    called: asyncio.Event
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSoon:
+    """Ask again at `at` (unix seconds)."""
+
+    at: float
+
+
+Answer = Admission | TurnSoon | SlotSoon
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Whether there is time left to wait in hand, and whether a SlotSoon was waited for."""
+
+    may_wait: bool = True
+    has_waited: bool = False
+
+
+async def patiently(decide: Callable[[Patience], Awaitable[Answer]], clock: Clock) -> Admission:
+    """Ask until there is a final answer; without patience `decide` must give one."""
+    # By both clocks: one of them may be set, or stand still in a test.
+    loop = asyncio.get_running_loop()
+    loop_end, clock_end = loop.time() + HOLD_S, clock.now() + HOLD_S
+    answer: Answer | None = None
+    while True:
+        left_s = min(loop_end - loop.time(), clock_end - clock.now())
+        answer = await decide(Patience(left_s > 0, isinstance(answer, SlotSoon)))
+        match answer:
+            case TurnSoon():
+                await _called(answer.called, within_s=min(POLL_S, left_s))
+            case SlotSoon():
+                await clock.sleep_until(answer.at)
+            case _:
+                return answer
+
+
+async def _called(called: asyncio.Event, *, within_s: float) -> None:
+    try:
+        async with asyncio.timeout(within_s):
+            await called.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,1 @@
+"""The gate on Redis or Valkey, shared by any number of workers."""

@@ -1,0 +1,143 @@
+"""One supervised connection that calls queue for, and leave in batches, in the order they came.
+
+A batch holds all that came while the one before was under way, so a slow Redis or a stalled loop
+makes batches larger, not fewer calls a second.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from redis.exceptions import AskError, ResponseError, TryAgainError
+
+from worker.gate.redis.address import Address
+from worker.gate.redis.call import Argument, Call
+from worker.gate.redis.failure import (
+    CONNECTION_ERRORS,
+    StoreUnavailable,
+    describe,
+    unavailability,
+)
+from worker.gate.redis.pauses import LONGEST_S, Pauses
+from worker.gate.redis.wire import Wire, wire_to
+
+# The timeout is for a whole batch, so that a batch must not be too large for it.
+LARGEST_BATCH = 1000
+PROBE_EVERY_S = 1.0
+# What it takes to answer this well is what scripts need: not a replica, not out of memory, a disk
+# that works, the right to write. It changes nothing, since XX sets only what exists.
+PROBE: tuple[Argument, ...] = (b"PX", 1, b"XX")
+
+# The replies of a cluster that say where else to ask, or to ask again.
+ELSEWHERE = (AskError, TryAgainError)
+
+
+class Lane:
+    """`trouble` is None while the last exchange worked.
+
+    `elsewhere` takes the calls that belong to another node; `changed` hears of every failure.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        probe_key: Callable[[], str],
+        elsewhere: Callable[[Call], Awaitable[None]],
+        changed: Callable[[], None],
+    ) -> None:
+        self.address = address
+        self._probe_key = probe_key
+        self._elsewhere = elsewhere
+        self._changed = changed
+        self._waiting: deque[Call] = deque()
+        self._under_way: list[Call] = []
+        self._arrived = asyncio.Event()
+        self._where = f"Redis at {address.shown}"
+        self.trouble: str | None = f"{self._where}: the connection is not open yet"
+
+    def add(self, call: Call) -> None:
+        """Queue a call; raises StoreUnavailable at once while the connection is away."""
+        if self.trouble is not None:
+            raise StoreUnavailable(self.trouble)
+        self._waiting.append(call)
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Serve until cancelled; reconnect after a growing pause whenever that is needed."""
+        loop = asyncio.get_running_loop()
+        pauses = Pauses()
+        try:
+            while True:
+                opened_at = loop.time()
+                try:
+                    await self._serve()
+                except CONNECTION_ERRORS as error:
+                    self._down(describe(error, timeout_s=self.address.timeout_s))
+                if loop.time() - opened_at > self.address.timeout_s + LONGEST_S:
+                    pauses.reset()
+                await asyncio.sleep(pauses.next_s())
+        finally:
+            self._down("the connection was closed")
+
+    async def _serve(self) -> None:
+        async with wire_to(self.address) as wire:
+            await self._probe(wire)
+            self.trouble = None
+            while True:
+                if await self._has_calls():
+                    await self._exchange(wire)
+                else:
+                    await self._probe(wire)
+
+    async def _has_calls(self) -> bool:
+        """Wait for the first; those made in the same tick of the loop are there by then."""
+        if not self._waiting:
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(PROBE_EVERY_S):
+                    await self._arrived.wait()
+            except TimeoutError:
+                return False
+        return True
+
+    async def _exchange(self, wire: Wire) -> None:
+        calls = self._under_way = self._next_batch()
+        await wire.run(calls)
+        for call in calls:
+            if isinstance(call.reply, ELSEWHERE):
+                await self._elsewhere(call)
+        is_refused = any(
+            isinstance(call.reply, ResponseError) and unavailability(call.reply) for call in calls
+        )
+        self._settle(calls, "the key has moved to a node that does not answer")
+        if is_refused:
+            self._changed()
+            await self._probe(wire)
+
+    def _next_batch(self) -> list[Call]:
+        batch: list[Call] = []
+        while self._waiting and len(batch) < LARGEST_BATCH:
+            call = self._waiting.popleft()
+            if not call.future.done():
+                batch.append(call)
+        return batch
+
+    async def _probe(self, wire: Wire) -> None:
+        reply = await wire.ask(b"SET", self._probe_key(), b"", *PROBE)
+        if isinstance(reply, ELSEWHERE):
+            self._changed()
+        elif isinstance(reply, ResponseError):
+            raise StoreUnavailable(unavailability(reply) or f"it answered {reply}")
+
+    def _down(self, why: str) -> None:
+        self.trouble = f"{self._where}: {why}"
+        calls = [*self._under_way, *self._waiting]
+        self._waiting.clear()
+        self._settle(calls, why)
+        self._changed()
+
+    def _settle(self, calls: Sequence[Call], lost: str) -> None:
+        self._under_way = []
+        for call in calls:
+            call.settle(self._where, lost=lost)

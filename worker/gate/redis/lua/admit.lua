@@ -1,0 +1,95 @@
+-- May the next part of a request go? Duplicate, doubt, deadline, turn, closed, rate: one decision.
+-- ARGV: ask, id, fingerprint, the progress the message carries.
+local id, fingerprint, progress = ARGV[2], ARGV[3], ARGV[4]
+local record = P .. 'o:' .. id
+
+local function ended()
+  local generation = math.floor(now / ask.generation_s)
+  for back = 0, 2 do
+    local found = redis.call('HGET', P .. 'e:' .. (generation - back), id)
+    if found then
+      return found, P .. 'e:' .. (generation - back)
+    end
+  end
+end
+
+local function doubtful(since)
+  write(record, fingerprint, 'doubtful', now + LEASE_S, since, progress)
+  line_up(id)
+  local ids = redis.call('LRANGE', P .. 'm:' .. ask.who, 0, -1)
+  return {'doubtful', text(now), text(since), progress, unpack(ids)}
+end
+
+-- What the ledger knows. An answer, or nil when the request may run from `progress` on.
+local function known()
+  local v = redis.call('HMGET', record, 'fingerprint', 'state', 'nonce', 'lease', 'since',
+    'progress', 'attempts', 'sent', 'event')
+  if not v[1] then
+    local event, key = ended()
+    if not event then
+      return nil
+    end
+    if string.sub(event, 1, 8) ~= fingerprint then
+      return {'reused', text(now)}
+    end
+    if not (ask.is_returned and string.sub(event, 9, 9) ~= 's') then
+      return {'concluded', text(now), string.sub(event, 9), '1'}
+    end
+    redis.call('HDEL', key, id)
+    return nil
+  end
+  if v[1] ~= fingerprint then
+    return {'reused', text(now)}
+  end
+  local is_ours, is_alive = v[3] == ask.nonce, number(v[4]) > now
+  if not is_ours and is_alive and v[2] ~= 'waiting' then
+    -- Its place is its own to keep; this copy only looks again later.
+    return {'not yet', text(now), text(math.min(number(v[4]), now + HOLD_S) + 0.5), 'elsewhere'}
+  end
+  if v[2] == 'concluded' then
+    return {'concluded', text(now), v[9], '0'}
+  end
+  local stored_sent, stored_attempts = number(v[8]), number(v[7])
+  if stored_sent > ask.sent or (stored_sent == ask.sent and stored_attempts > ask.attempts) then
+    progress, ask.sent, ask.attempts = v[6], stored_sent, stored_attempts
+  end
+  if v[2] == 'doubtful' or (v[2] == 'running' and not is_ours) then
+    ask.in_doubt_since = number(v[5])
+  end
+  return nil
+end
+
+local answer = known()
+if answer then
+  return answer
+end
+if ask.in_doubt_since > 0 or ask.is_unconfirmed then
+  if not ask.resends or ask.is_unconfirmed then
+    return doubtful(ask.in_doubt_since)
+  end
+  ask.attempts = ask.attempts + 1
+end
+if not ask.has_account then
+  return {'no account', text(now)}
+end
+local start = math.max(now, ask.not_before)
+if ask.deadline > 0 and start > ask.deadline then
+  return {'late', text(now)}
+end
+if start > now then
+  return {'not yet', text(now), text(start), 'not_before'}
+end
+local rank = line_up(id)
+if rank > 0 then
+  if ask.may_wait and is_near(rank) then
+    return {'turn soon', text(now)}
+  end
+  return not_yet(look_again_at(rank), 'turn', id)
+end
+ask.has_begun = ask.sent > 0
+answer = slot_for(ask.paces[ask.sent + 1], id)
+if answer[1] == 'go' then
+  write(record, fingerprint, 'running', now + LEASE_S, now, progress)
+  answer[7], answer[8] = progress, text(ask.attempts)
+end
+return answer

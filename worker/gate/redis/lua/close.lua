@@ -1,0 +1,24 @@
+-- Close the account: for good (ask.final), or for a cooldown (ask.cooldowns by strikes), and say when
+-- this request is due again. ARGV: ask, id, the error as JSON.
+local id, failure = ARGV[2], ARGV[3]
+if ask.final then
+  local opens_at = now + ask.again_s
+  redis.call('HSET', P .. 'c', 'until', text(opens_at), 'error', failure, 'final', '1',
+    'token', ask.token, 'probed', '0', 'kind', ask.kind, 'since', text(now), 'strikes', 1)
+  expire(P .. 'c', 2 * ask.again_s)
+  return {'closed', text(now), failure}
+end
+
+local v = redis.call('HMGET', P .. 'c', 'until', 'final', 'probed', 'strikes')
+local strikes = 1
+if v[1] and v[2] == '0' then
+  strikes = number(v[4]) + 1
+end
+local opens_at = now + ask.cooldowns[math.min(strikes, #ask.cooldowns)]
+if v[1] and v[3] == '0' then
+  opens_at = math.max(opens_at, number(v[1]))
+end
+redis.call('HSET', P .. 'c', 'until', text(opens_at), 'error', failure, 'final', '0',
+  'token', '', 'probed', '0', 'kind', '', 'since', text(now), 'strikes', strikes)
+expire(P .. 'c', opens_at - now + 3600)
+return {'not yet', text(now), text(park(ask.paces[ask.sent + 1], opens_at)), 'cooldown'}

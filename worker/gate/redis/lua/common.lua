@@ -1,0 +1,309 @@
+-- What every script of an account begins with. KEYS[1] is "<prefix>:{<account>}:"; all keys of an
+-- account are made from it, so they share one hash slot. KEYS[2] holds when this Redis was first
+-- used. ARGV[1] is a JSON object, `ask`. The time is always that of Redis, never a worker's.
+--
+-- Keys: o:<id>  an open request (hash)            e:<n>     how requests ended (hash, by generation)
+--       r       the buckets (hash)                c         why the account is closed (hash)
+--       t:<who> the queue of a conversation       h:<who>   who holds a place there, until when
+--       m:<who> message ids of the last sends
+local P = KEYS[1]
+local ask = cjson.decode(ARGV[1])
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+
+local HOLD_S, NEWCOMER_HOLD_S, BULK_AHEAD_S = 2.0, 0.25, 0.1
+local LEASE_S, LOST_S = 30.0, 120.0
+local PER_PLACE_S, SHORTEST_WAIT_S, NEAR = 0.25, 1.0, 3
+
+local function number(value)
+  return value and tonumber(value) or 0
+end
+
+local function text(moment)
+  return string.format('%.6f', moment)
+end
+
+local function expire(key, seconds)
+  redis.call('PEXPIRE', key, math.ceil(seconds * 1000))
+end
+
+-- Rates ------------------------------------------------------------------------------------------
+
+local function born()
+  local moment = redis.call('GET', KEYS[2])
+  if not moment then
+    moment = text(now)
+    redis.call('SET', KEYS[2], moment, 'EX', 2592000)
+  end
+  return tonumber(moment)
+end
+
+-- One bucket: arrival, bulk (the same among bulk that waits in hand), schedule and bulk schedule of
+-- what is parked. A Redis that came up empty has forgotten slots that workers may still hold: until
+-- they are used up, and every burst is paid back, the bucket counts as full.
+local function window(pace)
+  local name = pace.bucket
+  local v = redis.call('HMGET', P .. 'r', name .. ':a', name .. ':b', name .. ':s', name .. ':x')
+  local w = {a = number(v[1]), b = number(v[2]), s = number(v[3]), x = number(v[4])}
+  local full_until = born() + HOLD_S + pace.burst * pace.interval
+  if now < full_until then
+    w.a = math.max(w.a, full_until)
+  end
+  return w
+end
+
+local function keep(pace, field, moment, w)
+  redis.call('HSET', P .. 'r', pace.bucket .. ':' .. field, text(moment))
+  local left = math.max(moment, w.a, w.s, w.x) - now + 60
+  if redis.call('PTTL', P .. 'r') < left * 1000 then
+    expire(P .. 'r', left + 60)
+  end
+end
+
+-- GCRA with reservation: the slot, and the arrival time before and after; nil if not by `latest`.
+local function reserve(pace, latest)
+  local w = window(pace)
+  local slot = math.max(now, w.a - (pace.burst - 1) * pace.interval)
+  if slot > latest then
+    return nil
+  end
+  local after = math.max(w.a, slot) + pace.interval
+  keep(pace, 'a', after, w)
+  return slot, w.a, after
+end
+
+-- Only the last reservation can be undone; one that others have followed is lost.
+local function give_back(unused)
+  local field = unused.bucket .. ':a'
+  if number(redis.call('HGET', P .. 'r', field)) == tonumber(unused.after) then
+    redis.call('HSET', P .. 'r', field, unused.before)
+  end
+end
+
+local function has_backlog(pace)
+  local w = window(pace)
+  local last = w.s
+  if ask.is_bulk then
+    last = math.max(last, w.x)
+  end
+  return last > now + HOLD_S
+end
+
+local function park(pace, opens_at)
+  local w = window(pace)
+  local start = math.max(w.s, w.a, now, opens_at)
+  if ask.is_bulk then
+    start = math.max(start, w.x)
+  end
+  local due = start + pace.interval
+  keep(pace, ask.is_bulk and 'x' or 's', due, w)
+  return due
+end
+
+-- Bulk takes real slots only when they are near; until then it stands in a line of its own.
+local function bulk_turn(pace, latest)
+  local w = window(pace)
+  local at = math.max(now, w.b, w.a - BULK_AHEAD_S)
+  if at > latest then
+    return nil
+  end
+  keep(pace, 'b', at + pace.interval, w)
+  return at
+end
+
+-- Turns ------------------------------------------------------------------------------------------
+
+local queue, holders = P .. 't:' .. (ask.who or ''), P .. 'h:' .. (ask.who or '')
+
+-- A place is "<moment>|<worker>": due back then, or (with a worker) in hand until then.
+local function place_of(id)
+  local place = redis.call('HGET', holders, id)
+  if not place then
+    return 0, ''
+  end
+  local moment, worker = string.match(place, '^([^|]*)|(.*)$')
+  return tonumber(moment), worker
+end
+
+local function hold_place(id, moment, worker)
+  if not redis.call('ZSCORE', queue, id) then
+    return
+  end
+  redis.call('HSET', holders, id, text(moment) .. '|' .. worker)
+  expire(holders, ask.keep_s)
+  expire(queue, ask.keep_s)
+end
+
+local function call_next()
+  local head = redis.call('ZRANGE', queue, 0, 0)[1]
+  if head then
+    local _, worker = place_of(head)
+    if worker ~= '' then
+      redis.call('PUBLISH', ask.wakes .. worker, head)
+    end
+  end
+end
+
+local function leave(id)
+  local was_head = redis.call('ZRANK', queue, id) == 0
+  redis.call('ZREM', queue, id)
+  redis.call('HDEL', holders, id)
+  if was_head then
+    call_next()
+  end
+end
+
+local function line_up(id)
+  while true do
+    local head = redis.call('ZRANGE', queue, 0, 0)[1]
+    if not head or head == id then
+      break
+    end
+    local moment = place_of(head)
+    if moment + LOST_S > now then
+      break
+    end
+    redis.call('ZREM', queue, head)
+    redis.call('HDEL', holders, head)
+  end
+  if not redis.call('ZSCORE', queue, id) then
+    local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')
+    redis.call('ZADD', queue, number(last[2]) + 1, id)
+  end
+  hold_place(id, now + LEASE_S, ask.worker)
+  return redis.call('ZRANK', queue, id)
+end
+
+-- Whether those before it are few and none is parked for long.
+local function is_near(rank)
+  if rank > NEAR then
+    return false
+  end
+  for _, id in ipairs(redis.call('ZRANGE', queue, 0, rank - 1)) do
+    local moment, worker = place_of(id)
+    if worker == '' and moment > now + HOLD_S then
+      return false
+    end
+  end
+  return true
+end
+
+local function look_again_at(rank)
+  local moment, worker = place_of(redis.call('ZRANGE', queue, 0, 0)[1])
+  local start = now
+  if worker == '' then
+    start = math.max(now, moment)
+  end
+  return start + math.max(SHORTEST_WAIT_S, PER_PLACE_S * rank)
+end
+
+-- Closures ---------------------------------------------------------------------------------------
+
+-- "open", "closed" with the error, or "cooling" with until and whether one asks just now.
+local function closure()
+  if ask.platform_until > 0 then
+    return 'cooling', ask.platform_until, ask.platform_probed
+  end
+  local v = redis.call('HMGET', P .. 'c', 'until', 'error', 'final', 'token', 'probed', 'kind', 'since')
+  if not v[1] then
+    return 'open'
+  end
+  local is_final, is_probed = v[3] == '1', v[5] == '1'
+  local is_victim = ask.outage_kind ~= '' and v[6] == ask.outage_kind
+    and number(v[7]) >= ask.outage_since - 60
+  if is_final and (v[4] ~= ask.token or is_victim) then
+    redis.call('DEL', P .. 'c')
+    return 'open'
+  end
+  if now >= tonumber(v[1]) then
+    redis.call('HSET', P .. 'c', 'probed', '1', 'until', text(now + ask.probe_s))
+    return 'open'
+  end
+  if is_final and not is_probed then
+    return 'closed', v[2]
+  end
+  return 'cooling', tonumber(v[1]), is_probed
+end
+
+local function reopen()
+  if redis.call('HGET', P .. 'c', 'probed') == '1' then
+    redis.call('DEL', P .. 'c')
+  end
+end
+
+-- Ledger -----------------------------------------------------------------------------------------
+
+local function write(record, fingerprint, state, lease, since, progress)
+  redis.call('HSET', record, 'fingerprint', fingerprint, 'state', state, 'nonce', ask.nonce,
+    'lease', text(lease), 'since', text(since), 'progress', progress,
+    'attempts', ask.attempts, 'sent', ask.sent)
+  expire(record, ask.keep_s)
+end
+
+-- Message ids of the conversation's last sends: a check must not take one of them for another.
+local function remember(message_id)
+  if message_id ~= '' then
+    local ids = P .. 'm:' .. ask.who
+    redis.call('LPUSH', ids, message_id)
+    redis.call('LTRIM', ids, 0, 19)
+    expire(ids, 600)
+  end
+end
+
+-- The slot ---------------------------------------------------------------------------------------
+
+local function not_yet(due, why, id)
+  if ask.deadline > 0 and due > ask.deadline then
+    return {'late', text(now)}
+  end
+  hold_place(id, due, '')
+  return {'not yet', text(now), text(due), why}
+end
+
+local function granted(pace, latest)
+  local slot, before, after = reserve(pace, latest)
+  if slot then
+    return {'go', text(now), text(slot), pace.bucket, text(before), text(after)}
+  end
+end
+
+-- A slot, or something to wait for in hand; nil when it is too far away for that.
+local function reserved(pace)
+  local latest = now + (ask.is_newcomer and NEWCOMER_HOLD_S or HOLD_S)
+  if ask.deadline > 0 then
+    latest = math.min(latest, ask.deadline)
+  end
+  if not ask.is_bulk or ask.has_begun then
+    return granted(pace, latest)
+  end
+  if ask.has_waited or window(pace).b <= now then
+    local go = granted(pace, math.min(latest, now + BULK_AHEAD_S))
+    if go then
+      return go
+    end
+  end
+  local at = bulk_turn(pace, latest)
+  if at and ask.may_wait then
+    return {'slot soon', text(now), text(at)}
+  end
+end
+
+local function slot_for(pace, id)
+  local state, detail, is_probed = closure()
+  if state == 'closed' then
+    return {'closed', text(now), detail}
+  end
+  if state == 'cooling' then
+    if is_probed and ask.may_wait then
+      return {'slot soon', text(now), text(now + ask.probed_s)}
+    end
+    return not_yet(park(pace, is_probed and now + HOLD_S or detail), 'cooldown', id)
+  end
+  if not ask.is_newcomer or not has_backlog(pace) then
+    local answer = reserved(pace)
+    if answer then
+      return answer
+    end
+  end
+  return not_yet(park(pace, 0), 'rate', id)
+end

@@ -1,0 +1,2 @@
+-- Put a request into the schedule of what waits until ask.opens_at. ARGV: ask.
+return {'not yet', text(now), text(park(ask.paces[ask.sent + 1], ask.opens_at)), 'cooldown'}

@@ -1,0 +1,2 @@
+-- A slot for a call to the Conversations API. ARGV: ask.
+return granted(ask.paces[1], now + HOLD_S) or {'late', text(now)}

@@ -1,0 +1,8 @@
+-- This worker still has the request in hand. ARGV: ask, id.
+local id = ARGV[2]
+local record = P .. 'o:' .. id
+if redis.call('HGET', record, 'nonce') == ask.nonce then
+  redis.call('HSET', record, 'lease', text(now + LEASE_S))
+  hold_place(id, now + LEASE_S, ask.worker)
+end
+return text(now)

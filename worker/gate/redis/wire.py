@@ -1,0 +1,91 @@
+"""One connection to one Redis: a batch out in one write, its replies back in order.
+
+redis-py connects, logs in and parses. Its Pipeline is not used: per call it costs two to five
+times the CPU, nearly all of it in packing commands, which hiredis does here.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import NoScriptError, ResponseError
+
+from worker.gate.redis.address import Address
+from worker.gate.redis.call import Argument, Call, pack
+
+# Somebody may flush the scripts again just after they were loaded.
+TRIES = 3
+
+
+@asynccontextmanager
+async def wire_to(address: Address) -> AsyncIterator["Wire"]:
+    """Connect, and close however the block ends."""
+    connection = await address.connect()
+    try:
+        yield Wire(connection, timeout_s=address.timeout_s)
+    finally:
+        # It is of no use any more, so nobody waits for it to close in order.
+        await connection.disconnect(nowait=True)
+
+
+class Wire:
+    """Not to be used by two tasks at once. Every method takes at most the address's timeout."""
+
+    def __init__(self, connection: AbstractConnection, *, timeout_s: float) -> None:
+        self._connection = connection
+        self._timeout_s = timeout_s
+        self._loaded: set[str] = set()
+
+    async def ask(self, *command: Argument) -> Any:
+        """Give the reply to one command; an error among replies is a value."""
+        replies: list[Any] = []
+        await self._exchange(pack(*command), 1, replies)
+        return replies[0]
+
+    async def run(self, calls: Sequence[Call]) -> None:
+        """Set the reply of each call. Raises what ended the connection; some may have got theirs.
+
+        Scripts that this connection has not seen yet go ahead of the batch. Calls that find theirs
+        forgotten are repeated; Redis forgets all at once, so these are the last of the batch and
+        nothing overtakes them.
+        """
+        for _ in range(TRIES):
+            await self._once(calls)
+            calls = [call for call in calls if isinstance(call.reply, NoScriptError)]
+            if not calls:
+                return
+            self._loaded.clear()
+
+    async def _once(self, calls: Sequence[Call]) -> None:
+        scripts = {call.script.sha: call.script for call in calls}
+        new = [script for sha, script in scripts.items() if sha not in self._loaded]
+        loads = [pack(b"SCRIPT", b"LOAD", script.text) for script in new]
+        replies: list[Any] = []
+        try:
+            packed = b"".join([*loads, *[call.packed for call in calls]])
+            await self._exchange(packed, len(loads) + len(calls), replies)
+        finally:
+            for call, reply in zip(calls, replies[len(loads) :], strict=False):
+                call.reply = reply
+        refused = {}
+        for script, reply in zip(new, replies, strict=False):
+            if isinstance(reply, ResponseError):
+                refused[script.sha] = reply
+            else:
+                self._loaded.add(script.sha)
+        for call in calls:
+            # Why it could not be loaded says more than that it is not there.
+            if isinstance(call.reply, NoScriptError) and call.script.sha in refused:
+                call.reply = refused[call.script.sha]
+
+    async def _exchange(self, packed: bytes, count: int, replies: list[Any]) -> None:
+        read = self._connection.read_response
+        async with asyncio.timeout(self._timeout_s):
+            await self._connection.send_packed_command(packed, check_health=False)
+            for _ in range(count):
+                try:
+                    replies.append(await read())
+                except ResponseError as error:
+                    replies.append(error)
