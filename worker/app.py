@@ -14,6 +14,7 @@ from worker.gate.memory.gate import MemoryGate
 from worker.gate.redis.gate import RedisGate
 from worker.gate.redis.store import Store
 from worker.graph.client import GraphClient
+from worker.graph.conversations import Conversations
 from worker.pipeline.admit import Admitter
 from worker.pipeline.consume import Consumer
 from worker.pipeline.drain import Drain
@@ -68,7 +69,7 @@ class Worker:
             Steps(
                 Reader(RequestValidator(), clock),
                 Admitter(self._accounts, self._gate, drain),
-                Verifier(),
+                Verifier(Conversations(self._graph), self._gate, clock, policy=policy),
                 Sender(
                     self._reporting.measured(self._graph),
                     self._gate,

@@ -52,10 +52,37 @@ def _check_readable(url: SecretStr) -> None:
         )
 
 
+# redis-py takes many more from the URL; these say where Redis is and whom to trust.
+_REDIS_OPTIONS = {
+    "db",
+    "ssl_ca_certs",
+    "ssl_cert_reqs",
+    "ssl_certfile",
+    "ssl_check_hostname",
+    "ssl_keyfile",
+}
+_DATABASE = re.compile(r"/?|/\d{1,5}")
+
+
 def _gate_url(value: SecretStr) -> SecretStr:
-    url = value.get_secret_value()
-    if url != "memory://" and not url.startswith(("redis://", "rediss://", "unix://")):
+    text = value.get_secret_value()
+    if text == "memory://":
+        return value
+    if not text.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("must be memory://, or a Redis: redis://, rediss:// or unix://")
+    if text.startswith("unix://"):
+        url = URL(text)
+        if len(url.path) < 2:
+            raise ValueError("must name the whole path of the socket: unix:///run/redis.sock")
+    else:
+        _check_readable(value)
+        url = URL(text)
+        if not _DATABASE.fullmatch(url.path):
+            raise ValueError("must end after the host, or with / and the number of a database")
+    if not _DATABASE.fullmatch("/" + url.query.get("db", "")):
+        raise ValueError("must give db as a number")
+    if set(url.query) - _REDIS_OPTIONS:
+        raise ValueError(f"may have the options {', '.join(sorted(_REDIS_OPTIONS))} only")
     return value
 
 
@@ -75,7 +102,8 @@ class Config(BaseModel):
         description="the broker, as amqp[s]://user:password@host:port/vhost",
     )
     gate_url: Annotated[SecretStr, AfterValidator(_gate_url)] = Field(
-        SecretStr("memory://"), description="where limits and the ledger live"
+        SecretStr("memory://"),
+        description="limits and the ledger: memory://, redis[s]://user:password@host:port/db or unix://",
     )
     graph_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "https://graph.instagram.com", description="the API, or a sandbox"

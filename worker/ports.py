@@ -1,6 +1,6 @@
 """What the pipeline needs from the world, as small Protocols that the adapters fulfil."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from worker.core.account import Account
@@ -13,6 +13,7 @@ from worker.core.progress import Progress
 from worker.core.report import Report
 from worker.core.request import AccountId, Identity, Part, SendRequest
 from worker.core.send_result import Refused, SendResult, Throttled
+from worker.core.verification import Listing
 
 
 class Clock(Protocol):
@@ -108,6 +109,19 @@ class Graph(Protocol):
         is_first_attempt: bool,
     ) -> SendResult:
         """POST one part; every library failure becomes a result. Never retries by itself."""
+        ...
+
+
+class Conversations(Protocol):
+    """What the Conversations API shows of a conversation."""
+
+    async def recent(
+        self, account: Account, user_id: str, *, permit: Callable[[], Awaitable[None]]
+    ) -> Listing:
+        """List the newest messages with a person, in a few calls; awaits `permit` before each.
+
+        Never raises: what goes wrong is a listing too.
+        """
         ...
 
 

@@ -82,22 +82,25 @@ async def test_a_refusal_in_the_middle_ends_it_with_the_parts_that_went(system: 
     assert json.loads(letter.body) == request
 
 
-async def test_an_unknown_end_of_a_middle_part_holds_the_rest(system: System) -> None:
+async def test_a_middle_part_that_went_without_an_answer_is_found_and_the_rest_follows(
+    system: System,
+) -> None:
     request = await in_parts(system, person="700304", scenario="reset_after_accept")
     async with a_producer(system.broker) as producer:
         outcome = await producer.outcome_of(request)
     accepted = await accepted_by(system, "700304")
-    assert [message["body"]["message"] for message in accepted] == PARTS[:2]
+    assert [message["body"]["message"] for message in accepted] == PARTS
+    assert outcome["status"] == "sent"
+    assert outcome["message_ids"] == [message["message_id"] for message in accepted]
+
+
+async def test_a_middle_part_whose_end_is_unknown_and_not_found_holds_the_rest(
+    system: System,
+) -> None:
+    request = await in_parts(system, person="700305", scenario="reset_before_accept")
+    async with a_producer(system.broker) as producer:
+        outcome = await producer.outcome_of(request)
+    accepted = await accepted_by(system, "700305")
+    assert [message["body"]["message"] for message in accepted] == PARTS[:1]
     assert (outcome["status"], outcome["reason"]) == ("held", "unconfirmed")
     assert outcome["message_ids"] == [accepted[0]["message_id"]]
-
-
-async def test_two_requests_to_one_person_never_mix(system: System) -> None:
-    first = await in_parts(system, person="700305", scenario="media_not_fetched")
-    second = {**first, "id": token_hex(6), "messages": [{"text": "A"}, {"text": "B"}]}
-    async with a_producer(system.broker) as producer:
-        keys = [await producer.publish(request) for request in (first, second)]
-        outcomes = [await producer.outcome(key) for key in keys]
-    assert [outcome["status"] for outcome in outcomes] == ["sent", "sent"]
-    bodies = [m["body"]["message"] for m in await accepted_by(system, "700305")]
-    assert bodies == [*PARTS, *second["messages"]]

@@ -67,13 +67,13 @@ def requests() -> Mapping[str, dict[str, Any] | bytes]:
         "taken again": taken,
         "taken with another body": marked(id="taken", message={"text": f"{TEXT} other"}),
         "refused": marked(recipient={"id": "501"}),
-        "unknown": marked(recipient={"id": "502"}),
+        "unknown": marked(recipient={"id": "502"}, on_unknown="hold"),
         "throttled": marked(SECOND, recipient={"id": "503"}),
         "refused again and again": marked(
             message={"attachment": MARKED_IMAGE}, recipient={"id": "504"}
         ),
         "answered with the token": marked(SECOND, recipient={"id": "505"}),
-        "garbage answered": marked(recipient={"id": "506"}),
+        "garbage answered": marked(recipient={"id": "506"}, on_unknown="hold"),
         "expired": marked(expires_at="2025-01-01T00:00:00Z"),
         "unknown account": marked(UNKNOWN),
         "revoked": marked(REVOKED),

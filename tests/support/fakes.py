@@ -1,7 +1,7 @@
 """Hand-written stand-ins for the ports; each records what it was asked to do."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worker.core.account import Account
@@ -13,6 +13,7 @@ from worker.core.progress import Progress
 from worker.core.report import Report
 from worker.core.request import AccountId, Identity, Part
 from worker.core.send_result import SendResult, Sent
+from worker.core.verification import Listed, Listing
 
 START = 1_800_000_000.0
 
@@ -72,6 +73,23 @@ class FakeGraph:
         if isinstance(result, Exception):
             raise result
         return result or Sent(f"mid-{len(self.sent)}", "6789012345")
+
+
+@dataclass
+class FakeConversations:
+    """Shows what it was given; `asked` counts how often."""
+
+    listing: Listing = field(default_factory=lambda: Listed((), 1))
+    asked: int = 0
+
+    async def recent(
+        self, account: Account, user_id: str, *, permit: Callable[[], Awaitable[None]]
+    ) -> Listing:
+        assert account.id
+        assert user_id
+        await permit()
+        self.asked += 1
+        return self.listing
 
 
 @dataclass

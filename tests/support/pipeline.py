@@ -1,6 +1,7 @@
 """The whole pipeline on fakes and the real memory gate, for tests of its behaviour."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -8,6 +9,7 @@ import orjson
 from tests.support.fakes import (
     FakeAccounts,
     FakeClock,
+    FakeConversations,
     FakeGraph,
     FakeObserver,
     FakePublisher,
@@ -71,23 +73,25 @@ class Pipeline:
         self.clock = FakeClock()
         self.accounts = FakeAccounts({ACCOUNT: Account(ACCOUNT, Secret("IGAAtoken"))})
         self.graph = FakeGraph()
+        self.conversations = FakeConversations()
         self.publisher = FakePublisher()
         self.receipts = FakeReceipts(self.publisher.log)
         self.observer = FakeObserver()
         self.drain = Drain()
         self.mishaps: list[Exception] = []
         self.gate = MemoryGate(self.clock, margin=0.03, keep_s=172_800.0, most=1000)
+        policy = RetryPolicy(max_attempts=max_attempts)
         self.process = Process(
             Steps(
                 Reader(RequestValidator(), self.clock),
                 Admitter(self.accounts, self.gate, self.drain),
-                Verifier(),
+                Verifier(self.conversations, self.gate, self.clock, policy=policy),
                 Sender(
                     self.graph,
                     self.gate,
                     self.clock,
                     self.drain,
-                    policy=RetryPolicy(max_attempts=max_attempts),
+                    policy=policy,
                     concurrency=concurrency,
                 ),
                 Settler(self.gate, self.publisher, self.receipts, self.clock, self.observer),
@@ -111,13 +115,7 @@ class Pipeline:
             delivery.lane,
             redelivered=False,
             properties=delivery.properties,
-            progress=Progress(
-                progress.attempts,
-                progress.first_seen,
-                progress.sent,
-                progress.recipient_id,
-                is_republished=True,
-            ),
+            progress=replace(progress, is_republished=True),
         )
 
     def _note(self, _: Delivery, error: Exception) -> None:

@@ -56,6 +56,7 @@ class Stage:
             "IGSEND_HTTP_HOST": "127.0.0.1",
             "IGSEND_HTTP_PORT": "0",
             "IGSEND_RETRY_BASE_S": "0.1",
+            "IGSEND_CHECK_AFTER_S": "0.5",
             **{f"IGSEND_{name.upper()}": value for name, value in settings.items()},
         }
 

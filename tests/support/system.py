@@ -116,6 +116,7 @@ def settings_for(broker: Broker, *, graph_url: str, accounts: Path) -> dict[str,
         "IGSEND_HTTP_PORT": "0",
         "IGSEND_LOG_FORMAT": "json",
         "IGSEND_RETRY_BASE_S": "0.1",
+        "IGSEND_CHECK_AFTER_S": "0.5",
         "IGSEND_PARTITIONS": "2",
     }
 

@@ -131,7 +131,8 @@ def _bad(run: str) -> list[DemoRequest]:
         _failing(run, "unknown account", text, Reason.ACCOUNT, account_id=UNKNOWN_ACCOUNT),
         _failing(run, "revoked token", text, Reason.ACCOUNT, account_id=REVOKED_ACCOUNT),
         _failing(
-            run, "answer that never came", {**text, "recipient": {"id": SILENT_PERSON}},
+            run, "answer that never came",
+            {**text, "recipient": {"id": SILENT_PERSON}, "on_unknown": "hold"},
             Reason.UNCONFIRMED,
         ),
     ]  # fmt: skip

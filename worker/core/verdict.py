@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-from worker.core.kind import answers_with_message_id
 from worker.core.outcome import Dead, Outcome, Postponed, Retrying, Wait
 from worker.core.progress import Progress
 from worker.core.reason import Reason
 from worker.core.request import OnUnknown, SendRequest
 from worker.core.retry import SHORTEST_DELAY_S, RetryPolicy
 from worker.core.send_result import GraphError, NotSent, Refused, Scope, Unknown
+from worker.core.verification import can_be_verified
 
 MOST_CHECKS = 2
 NOT_FOUND = (
@@ -53,9 +53,7 @@ def outcome_of_failure(
         case Refused():
             reason = _REASON_OF_REFUSAL[result.scope]
             return Dead(reason, result.error.meaning, progress, result.error)
-        case Unknown() if request.on_unknown is OnUnknown.VERIFY and is_verifiable(
-            request, progress
-        ):
+        case Unknown() if _is_to_be_verified(request, progress):
             doubtful = progress.in_doubt_since(chance.called_at)
             return Postponed(chance.now + policy.check_after_s, Wait.VERIFY, doubtful)
         case Unknown() if request.on_unknown is not OnUnknown.RESEND:
@@ -69,21 +67,17 @@ def outcome_of_failure(
             return _again(result, progress, policy=policy, deadline=deadline, chance=chance)
 
 
-def is_verifiable(request: SendRequest, progress: Progress) -> bool:
-    """Whether the Conversations API can tell if the next part went.
-
-    It lists messages by person: no actions or reactions, and nobody is known behind a comment.
-    """
-    part = request.parts[len(progress.sent)]
-    return answers_with_message_id(part.kind) and not request.is_private_reply
-
-
 def outcome_of_doubt(progress: Progress, *, policy: RetryPolicy, now: float) -> Dead | Postponed:
     """Decide what follows a check that did not find the message."""
     checked = progress.with_check()
     if checked.checks < MOST_CHECKS:
         return Postponed(now + 2 * policy.check_after_s, Wait.VERIFY, checked)
     return Dead(Reason.UNCONFIRMED, NOT_FOUND, checked)
+
+
+def _is_to_be_verified(request: SendRequest, progress: Progress) -> bool:
+    part = request.parts[len(progress.sent)]
+    return request.on_unknown is OnUnknown.VERIFY and can_be_verified(part)
 
 
 def _unconfirmed(error: GraphError, progress: Progress) -> Dead:

@@ -1,9 +1,10 @@
-"""One POST to the messages endpoint; every library failure becomes a core value here."""
+"""One POST to the messages endpoint, or one GET; library failures become core values here."""
 
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
 from typing import Self
@@ -21,7 +22,7 @@ from worker.core.request import Part
 from worker.core.send_result import GraphError, NotSent, Scope, SendResult
 from worker.graph.answer import read_body, reply_from
 from worker.graph.evidence import Evidence, WitnessedBody
-from worker.graph.failure import result_of_failure
+from worker.graph.failure import meaning_of_failure, result_of_failure
 
 DNS_TTL_S = 60
 # Shorter than servers keep idle connections, so that few requests meet a closing one.
@@ -62,7 +63,7 @@ class GraphClient:
         self._text = _timeout(config.connect_timeout_s, config.text_timeout_s)
         self._media = _timeout(config.connect_timeout_s, config.media_timeout_s)
         self._spare_s = config.connect_timeout_s + backstop_s
-        base = URL(config.graph_url) / config.graph_version
+        base = self._base = URL(config.graph_url) / config.graph_version
         self._url_of = lru_cache(URLS_KEPT)(lambda account_id: base / account_id / "messages")
         self._session: aiohttp.ClientSession | None = None
 
@@ -113,37 +114,65 @@ class GraphClient:
             is_first_attempt=is_first_attempt,
         )
 
+    async def read(
+        self, account: Account, path: str, query: Mapping[str, str]
+    ) -> Reply | GraphError:
+        """GET `path` below the version as `account`, once; a GraphError when no answer was read."""
+        evidence = Evidence()
+        url = (self._base / path).with_query(query)
+        call = self._call(account, url, None, self._text, evidence)
+        reply = await self._within(self._text, call, evidence)
+        if isinstance(reply, Reply):
+            return reply
+        status = None if evidence.answer is None else evidence.answer.status
+        meaning = meaning_of_failure(reply.error, is_overdue=reply.is_overdue)
+        return GraphError(meaning, http_status=status)
+
     async def _answer(
         self, account: Account, data: bytes, limits: aiohttp.ClientTimeout
     ) -> Reply | SendResult:
         """Call, within all time limits; whatever goes wrong becomes a result by its evidence."""
         evidence = Evidence()
+        body = WitnessedBody(data, evidence)
+        call = self._call(account, self._url_of(account.id), body, limits, evidence)
+        reply = await self._within(limits, call, evidence)
+        if isinstance(reply, Reply):
+            return reply
+        return result_of_failure(reply.error, evidence, is_overdue=reply.is_overdue)
+
+    async def _within(
+        self, limits: aiohttp.ClientTimeout, call: Awaitable[Reply], evidence: Evidence
+    ) -> "Reply | _Failed":
         backstop = asyncio.timeout((limits.sock_read or 0.0) + self._spare_s)
         try:
             async with backstop:
-                return await self._post(account, WitnessedBody(data, evidence), limits, evidence)
+                return await call
         except Exception as error:
             is_overdue = backstop.expired()
             self.overdue_calls += is_overdue
             if evidence.answer is not None and evidence.answer.status == 429:
                 # A throttle is one with or without its body.
                 return reply_from(evidence.answer, b"", now=self._now())
-            return result_of_failure(error, evidence, is_overdue=is_overdue)
+            return _Failed(error, is_overdue)
 
-    async def _post(
+    async def _call(
         self,
         account: Account,
-        body: WitnessedBody,
+        url: URL,
+        body: WitnessedBody | None,
         limits: aiohttp.ClientTimeout,
         evidence: Evidence,
     ) -> Reply:
+        """POST `body`, or GET without one."""
         assert self._session is not None, "the client was entered"
-        answer = evidence.answer = await self._session.post(
-            self._url_of(account.id),
+        answer = evidence.answer = await self._session.request(
+            "GET" if body is None else "POST",
+            url,
             data=body,
             headers={"Authorization": f"Bearer {account.token.reveal}"},
             allow_redirects=False,
             timeout=limits,
+            middlewares=(_never_repeated,) if body is None else None,
         )
         # Not as a context: leaving it would wait for a body that the API does not care to read.
         try:
@@ -157,6 +186,26 @@ class GraphClient:
             return
         if _VERSION.fullmatch(served):
             self.version_seen = served
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A call without a readable answer."""
+
+    error: Exception
+    is_overdue: bool
+
+
+async def _never_repeated(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a GET whose connection broke: it may have been counted."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError from error
 
 
 def _timeout(connect_s: float, answer_s: float) -> aiohttp.ClientTimeout:

@@ -34,10 +34,15 @@ _UNEXPECTED = "the call failed in an unexpected way"
 def result_of_failure(error: Exception, evidence: Evidence, *, is_overdue: bool) -> SendResult:
     """Classify a call that ended in `error`; `is_overdue` when the outermost limit ended it."""
     status = None if evidence.answer is None else evidence.answer.status
-    meaning = f"{_OVERDUE if is_overdue else _meaning(error)} ({type(error).__name__})"
+    meaning = meaning_of_failure(error, is_overdue=is_overdue)
     if evidence.is_written or status is not None:
         return Unknown(GraphError(f"{meaning}; it may have taken the message", http_status=status))
     return NotSent(GraphError(meaning))
+
+
+def meaning_of_failure(error: Exception, *, is_overdue: bool) -> str:
+    """Say what went wrong, in our own words and with the kind of exception alone."""
+    return f"{_OVERDUE if is_overdue else _meaning(error)} ({type(error).__name__})"
 
 
 def _meaning(error: Exception) -> str:

@@ -23,6 +23,7 @@ from worker.sandbox.faults import Fault
 from worker.sandbox.scenarios import SCENARIOS, UnknownScenarioError, script_of
 from worker.sandbox.settings import Settings
 from worker.sandbox.state import SandboxState
+from worker.sandbox.threads import ThreadMessage
 from worker.sandbox.world import Comment
 
 ENDPOINTS: Mapping[str, str] = {
@@ -32,13 +33,13 @@ ENDPOINTS: Mapping[str, str] = {
     "GET /_sandbox/calls": "every call with its verdict; ?account_id= &recipient_id= &since_seq=",
     "GET /_sandbox/stats": "counters, and how much is kept",
     "GET /_sandbox/wait": "?accepted=N &within_s=10: 200 once N messages are kept, else 408",
-    "GET|PUT /_sandbox/settings": "strict, locale, usage_spelling, usage_percent, api_version",
+    "GET|PUT /_sandbox/settings": "how the sandbox behaves; GET shows all there is",
     "GET /_sandbox/accounts": "ids, without tokens",
     "PUT|DELETE /_sandbox/accounts/{id}": "token, human_agent; DELETE revokes the token",
     "POST /_sandbox/inbound": "a person wrote: account_id, user_id, at?, text?",
     "POST /_sandbox/comments": "account_id, comment_id, user_id, at?, live?, live_until?",
     "POST /_sandbox/posts": "account_id, post_id",
-    "DELETE /_sandbox/world": "forget people, comments, posts and message ids",
+    "DELETE /_sandbox/world": "forget people, comments, posts, message ids and conversations",
     "GET|POST|DELETE /_sandbox/faults": "scripted faults; POST a script or {scenario, match}",
     "DELETE /_sandbox/faults/{id}": "drop one fault",
     "GET /_sandbox/scenarios": "ready-made faults by name",
@@ -105,9 +106,11 @@ class AdminRoutes:
     async def register_inbound(self, request: web.Request) -> web.Response:
         body = as_model(InboundBody, await read_json(request))
         message_id = new_message_id()
-        self._state.world.person_wrote(
-            body.account_id, body.user_id, message_id=message_id, at=_or_now(body.at)
-        )
+        now = time.time()
+        at = now if body.at is None else body.at
+        self._state.world.person_wrote(body.account_id, body.user_id, message_id=message_id, at=at)
+        message = ThreadMessage(message_id, at, now, text=body.text or "")
+        self._state.threads.add(body.account_id, body.user_id, message)
         return as_json({"message_id": message_id})
 
     async def register_comment(self, request: web.Request) -> web.Response:
@@ -129,6 +132,7 @@ class AdminRoutes:
 
     async def forget_world(self, _: web.Request) -> web.Response:
         self._state.world.forget()
+        self._state.threads.forget()
         return as_json({"forgotten": True})
 
     async def list_faults(self, _: web.Request) -> web.Response:

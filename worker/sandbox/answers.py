@@ -1,6 +1,7 @@
 """What an answer looks like: status, body and the headers graph.instagram.com was seen to send."""
 
 import secrets
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from worker.sandbox.refusal import GraphRefusal, error_body, new_trace_id
 from worker.sandbox.send_call import SendCall
 from worker.sandbox.settings import Settings
 
+MESSAGE_ID_BEGIN = "aWdf"
 _JSON = "application/json; charset=UTF-8"
 
 
@@ -43,7 +45,12 @@ class Answer:
 
 def new_message_id() -> str:
     """Give an id as long and opaque as Instagram's, which also begin like this."""
-    return "aWdf" + secrets.token_urlsafe(75)
+    return message_like_id(secrets.token_bytes(75))
+
+
+def message_like_id(content: bytes) -> str:
+    """Write bytes as an id of the form that messages and conversations have."""
+    return MESSAGE_ID_BEGIN + urlsafe_b64encode(content).decode().rstrip("=")
 
 
 def json_answer(body: dict[str, Any]) -> Answer:

@@ -24,11 +24,19 @@ def version_of(request: web.Request) -> str:
 
 
 async def caller_of(request: web.Request, accounts: AccountBook) -> SandboxAccount:
-    """Find the account of the token, which only the Authorization header may carry.
+    """Find the account of the token, which the path must name.
 
     A path that names another account is answered as Graph answers for objects the caller may
     not see: 100/33, as if the account did not exist.
     """
+    account = await holder_of(request, accounts)
+    if request.match_info["account_id"] not in ("me", account.account_id):
+        raise GraphRefusal(100, 33, detail="the token belongs to another account")
+    return account
+
+
+async def holder_of(request: web.Request, accounts: AccountBook) -> SandboxAccount:
+    """Find the account of the token, which only the Authorization header may carry."""
     given = request.headers.getall("Authorization", [])
     bearer = _BEARER.fullmatch(given[0]) if len(given) == 1 else None
     if bearer is None:
@@ -36,6 +44,4 @@ async def caller_of(request: web.Request, accounts: AccountBook) -> SandboxAccou
     account = await accounts.find(bearer[1])
     if account is None:
         raise GraphRefusal(190, detail="the token is not valid or no longer valid")
-    if request.match_info["account_id"] not in ("me", account.account_id):
-        raise GraphRefusal(100, 33, detail="the token belongs to another account")
     return account

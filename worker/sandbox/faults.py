@@ -16,15 +16,18 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+# The kind of a call to the Conversations API; only faults that name it strike such calls.
+READS = "conversations"
+
 Kind = Literal[
     "text", "quick_replies", "image", "images", "audio", "video", "file", "sticker",
     "published_post", "generic_template", "button_template", "react", "unreact",
-    "typing_on", "typing_off", "mark_seen",
+    "typing_on", "typing_off", "mark_seen", "conversations",
 ]  # fmt: skip
 
 
 class Match(_Strict):
-    """Every given field must fit; an empty match fits every call."""
+    """Every given field must fit; an empty match fits every call that sends."""
 
     account_id: Digits | None = None
     recipient_id: Digits | None = None
@@ -38,7 +41,7 @@ class Match(_Strict):
             self.account_id in (None, call.account_id)
             and self.recipient_id in (None, call.recipient_id)
             and self.comment_id in (None, call.comment_id)
-            and self.kind in (None, call.kind)
+            and (self.kind == call.kind or (self.kind is None and call.kind != READS))
             and (self.text_contains is None or self.text_contains in (call.text or ""))
         )
 

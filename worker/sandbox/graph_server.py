@@ -9,6 +9,7 @@ from aiohttp import web
 from worker.sandbox.account_files import SandboxAccount
 from worker.sandbox.admin_routes import AdminRoutes
 from worker.sandbox.call_body import LARGEST_BODY_BYTES
+from worker.sandbox.conversations_edge import ConversationsEdge
 from worker.sandbox.evidence_routes import EvidenceRoutes
 from worker.sandbox.faults import Fault
 from worker.sandbox.ledger import AcceptedMessage, Call
@@ -70,11 +71,13 @@ def create_app(state: SandboxState) -> web.Application:
     app = web.Application(client_max_size=LARGEST_BODY_BYTES)
     app.add_routes(AdminRoutes(state).table())
     app.add_routes(EvidenceRoutes(state).table())
-    nodes = NodesEdge(state)
+    nodes, conversations = NodesEdge(state), ConversationsEdge(state)
     app.add_routes(
         [
             web.post("/{version}/{account_id}/messages", MessagesEdge(state).handle),
-            web.get("/{version}/{account_id}", nodes.read_account),
+            web.get("/{version}/{account_id}/conversations", conversations.list_conversations),
+            web.get("/{version}/{account_id:me|[0-9]+}", nodes.read_account),
+            web.get("/{version}/{node_id}", conversations.read_node),
             web.route("*", "/{tail:.*}", nodes.unknown),
         ]
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from worker.sandbox.account_files import SandboxAccount
-from worker.sandbox.answers import Answer, new_message_id, refused, scripted, success
+from worker.sandbox.answers import Answer, new_message_id, refused, success
 from worker.sandbox.call_body import read_body
 from worker.sandbox.credentials import caller_of, version_of
 from worker.sandbox.fault_book import ScriptedFault
@@ -19,9 +19,10 @@ from worker.sandbox.faults import Fault
 from worker.sandbox.ledger import AcceptedMessage, Call
 from worker.sandbox.refusal import GraphRefusal
 from worker.sandbox.replying import reply
+from worker.sandbox.scripted_ending import end_by_reset, end_by_script
 from worker.sandbox.send_call import SendCall, read_call
 from worker.sandbox.state import SandboxState
-from worker.sandbox.wire import reset, until_client_leaves
+from worker.sandbox.threads import ThreadMessage
 
 _RECORDED_HEADERS = ("content-type", "user-agent", "host", "traceparent")
 
@@ -63,7 +64,7 @@ class MessagesEdge:
         unread = self._state.faults.strike_unread(account.account_id)
         if unread is not None:
             record.fault_id = unread.fault_id
-            return await self._reset(request, record)
+            return await end_by_reset(self._state, request, record)
         received = await self._receive(request, record, account, version=version)
         fault = self._state.faults.strike(received.call)
         if fault is None:
@@ -106,6 +107,9 @@ class MessagesEdge:
         message_id = new_message_id() if call.makes_message else None
         now = time.time()
         self._state.world.accept(call, message_id=message_id, now=now)
+        if message_id is not None:
+            listed = ThreadMessage(message_id, now, now, raw=received.raw)
+            self._state.threads.add(call.account_id, recipient_id, listed)
         message = AcceptedMessage(
             seq=ledger.next_seq,
             account_id=call.account_id,
@@ -130,14 +134,9 @@ class MessagesEdge:
         fault, record = struck.fault, received.record
         record.fault_id = struck.fault_id
         usual = await self._accept_in_time(received, fault)
-        if fault.reset is not None:
-            return await self._reset(request, record)
-        if fault.hang:
-            await self._state.ledger.decided(record, "fault", status=None)
-            await until_client_leaves(request)
-            return web.Response(status=500)
-        answer = scripted(fault, usual=usual, call=received.call, settings=self._state.settings)
-        return await reply(self._state, request, record, answer, is_cut=fault.cut)
+        return await end_by_script(
+            self._state, request, record, fault, usual=usual, call=received.call
+        )
 
     async def _accept_in_time(self, received: _Received, fault: Fault) -> Answer:
         """Wait and accept in the order the script has; give the answer of a success."""
@@ -157,8 +156,3 @@ class MessagesEdge:
         if fault.omit_message_id:
             return success(self._state.world.recipient_of(call), None)
         return usual
-
-    async def _reset(self, request: web.Request, record: Call) -> web.StreamResponse:
-        await self._state.ledger.decided(record, "fault", status=None)
-        reset(request)
-        return web.Response(status=500)

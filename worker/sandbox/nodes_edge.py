@@ -1,7 +1,5 @@
 """GET /{version}/{account_id}: who am I, for token checks; and every path Graph does not know."""
 
-from hashlib import sha256
-
 from aiohttp import web
 
 from worker.sandbox.account_files import SandboxAccount
@@ -10,10 +8,11 @@ from worker.sandbox.credentials import UNKNOWN_PATH, caller_of, version_of
 from worker.sandbox.refusal import GraphRefusal
 from worker.sandbox.replying import reply
 from worker.sandbox.state import SandboxState
+from worker.sandbox.thread_view import app_scoped_id
 
 
 class NodesEdge:
-    """Handles calls that read. The Conversations API belongs beside `read_account`."""
+    """Handles calls that read an account."""
 
     def __init__(self, state: SandboxState) -> None:
         self._state = state
@@ -35,12 +34,6 @@ class NodesEdge:
         record = await self._state.ledger.open_call(request.method, request.path)
         refusal = GraphRefusal(UNKNOWN_PATH, detail=f"no {request.method} endpoint at this path")
         return await reply(self._state, request, record, refused(refusal, self._state.settings))
-
-
-def app_scoped_id(account_id: str) -> str:
-    """Give the other id of an account: `id`, where webhooks and paths use `user_id`."""
-    digest = sha256(account_id.encode()).digest()
-    return f"24{int.from_bytes(digest[:6]):015d}"
 
 
 def _fields_of(account: SandboxAccount, request: web.Request) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Locale = Literal["en", "pt", "ja"]
 UsageSpelling = Literal["observed", "documented", "none"]
+OwnId = Literal["user_id", "app_scoped"]
 
 
 class Settings(BaseModel):
@@ -27,3 +28,13 @@ class Settings(BaseModel):
     api_version: Annotated[str, Field(pattern=r"^v\d{1,3}\.\d{1,2}$")] | None = Field(
         None, description="the instagram-api-version answered; null repeats the path's"
     )
+    read_delay_s: Annotated[float, Field(ge=0, le=3600, strict=False)] = Field(
+        0.0, description="how long after it was taken a message shows in the Conversations API"
+    )
+    reads_per_s: Annotated[int, Field(ge=0)] | None = Field(
+        2, description="calls to the Conversations API in any second of an account; null: any"
+    )
+    most_listed: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="a page of more messages is refused as too much data; null: never"
+    )
+    own_id: OwnId = Field("user_id", description="which of its ids an account's messages are from")

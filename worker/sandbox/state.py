@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from worker.sandbox.accounts import AccountBook
 from worker.sandbox.fault_book import FaultBook
 from worker.sandbox.ledger import Ledger
+from worker.sandbox.read_rate import ReadRate
 from worker.sandbox.settings import Settings
+from worker.sandbox.threads import Threads
 from worker.sandbox.world import World
 
 
@@ -15,6 +17,8 @@ class SandboxState:
 
     accounts: AccountBook = field(default_factory=AccountBook)
     world: World = field(default_factory=World)
+    threads: Threads = field(default_factory=Threads)
+    reads: ReadRate = field(default_factory=ReadRate)
     ledger: Ledger = field(default_factory=Ledger)
     faults: FaultBook = field(default_factory=FaultBook)
     settings: Settings = field(default_factory=Settings)

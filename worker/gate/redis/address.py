@@ -4,8 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from redis.asyncio.cluster import RedisCluster
-from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
+from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -31,6 +30,10 @@ class Address:
         shown = options.get("path") or _host_and_port(options)
         return cls(shown, timeout_s, kind, options)
 
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        return self.options.get("host", "localhost"), self.options.get("port", 6379)
+
     def at(self, host: str, port: int) -> "Address":
         """Give another node, to log in to in the same way."""
         options = {**self.options, "host": host, "port": port}
@@ -54,20 +57,6 @@ class Address:
             protocol=2,
             socket_timeout=None,
             socket_connect_timeout=self.timeout_s,
-            retry=Retry(NoBackoff(), 0),
-        )
-
-    def cluster(self) -> RedisCluster:
-        """Make a client of the whole cluster, not connected yet."""
-        options = {name: value for name, value in self.options.items() if name != "db"}
-        return RedisCluster(
-            **options,
-            ssl=self.kind is SSLConnection,
-            protocol=2,
-            socket_timeout=self.timeout_s,
-            socket_connect_timeout=self.timeout_s,
-            # Accounts whose nodes are there go on without the others.
-            require_full_coverage=False,
             retry=Retry(NoBackoff(), 0),
         )
 

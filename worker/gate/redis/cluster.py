@@ -1,17 +1,17 @@
-"""A lane to each node of a cluster; redis-py knows the slots and follows what has moved."""
+"""A lane to each node of a cluster."""
 
 import asyncio
 import random
-
-from redis.asyncio.cluster import ClusterNode
-from redis.exceptions import RedisError, ResponseError, SlotNotCoveredError
+from collections.abc import Sequence
 
 from worker.gate.redis.address import Address
-from worker.gate.redis.call import NO_REPLY, Call
-from worker.gate.redis.failure import CONNECTION_ERRORS, StoreUnavailable
+from worker.gate.redis.call import Call
+from worker.gate.redis.failure import CONNECTION_ERRORS, StoreUnavailable, describe
 from worker.gate.redis.lane import Lane
+from worker.gate.redis.redirect import follow
+from worker.gate.redis.slots import Node, Slots, slots_seen_by
 
-# Slots are looked up again when a lane fails or answers that a key has moved, this often at most.
+# The slots are asked for again when a lane fails or a key has moved, this often at most.
 LOOK_AGAIN_S = 0.5
 # How many keys are tried to find one of a given node. A node with so few slots that none is found
 # answers the last with MOVED, which shows as well that it is alive.
@@ -19,18 +19,20 @@ MOST_TAGS = 1000
 
 
 class Cluster:
-    """Calls of one hash slot keep their order; nodes do not wait for each other."""
+    """Calls of one hash slot keep their order; nodes do not wait for each other.
+
+    redis-py's cluster client is not used: without its first node it cannot start, and it may send
+    ASKING and the command on different connections.
+    """
 
     def __init__(self, address: Address, *, probe_key: str) -> None:
         self._address = address
         self._key = probe_key
-        self._client = address.cluster()
-        self._lanes: dict[str, Lane] = {}
-        self._serving: dict[str, asyncio.Task[None]] = {}
-        self._tasks: asyncio.TaskGroup | None = None
+        self._slots = Slots()
+        self._lanes: dict[Node, Lane] = {}
+        self._serving: dict[Node, asyncio.Task[None]] = {}
+        self._tasks = asyncio.TaskGroup()
         self._changed = asyncio.Event()
-        # ASKING holds for one connection of redis-py's pool: one redirected call at a time.
-        self._redirecting = asyncio.Lock()
 
     @property
     def trouble(self) -> str | None:
@@ -43,14 +45,14 @@ class Cluster:
         """Find who serves a key; raises StoreUnavailable while nobody does."""
         if not self._lanes:
             raise StoreUnavailable(self.trouble)
-        node = self._node_of(key)
+        node = self._slots.node_of(key)
         if node is None:
             self._changed.set()
             raise StoreUnavailable(
                 f"Redis at {self._address.shown}: no node of its cluster serves some of the keys; "
                 "look at CLUSTER SLOTS"
             )
-        return self._lanes.get(node.name) or self._open(node)
+        return self._lanes[node]
 
     def any_node(self) -> Address:
         """Give a node that answers, or the one of the URL."""
@@ -58,68 +60,57 @@ class Cluster:
         return random.choice(answering) if answering else self._address
 
     async def run(self) -> None:
-        """Serve until cancelled; raises one of CONNECTION_ERRORS when no node answers."""
+        """Serve until cancelled; raises StoreUnavailable when no node tells who serves what."""
         try:
-            async with asyncio.TaskGroup() as self._tasks:
+            async with self._tasks:
                 while True:
                     self._changed.clear()
-                    await self._look()
+                    self._use(await self._look())
                     await asyncio.sleep(LOOK_AGAIN_S)
                     await self._changed.wait()
         except BaseExceptionGroup as errors:
             # The first is why the others were cancelled.
             raise errors.exceptions[0] from None
-        finally:
-            await self._client.aclose()
 
-    async def _look(self) -> None:
-        async with self._redirecting:
-            # The only public way to have the slots read again.
-            await self._client.aclose()
-            self._client = await self._client.initialize()
-        primaries = {node.name: node for node in self._client.get_primaries()}
-        for name in self._lanes.keys() - primaries.keys():
-            self._serving.pop(name).cancel()
-            del self._lanes[name]
-        for name, node in primaries.items():
-            if name not in self._lanes:
-                self._open(node)
+    async def _look(self) -> Slots:
+        """Ask those first who answer calls, and the node of the URL last."""
+        lanes = sorted(self._lanes.values(), key=lambda lane: lane.trouble is not None)
+        why = ""
+        for address in [*(lane.address for lane in lanes), self._address]:
+            try:
+                return await slots_seen_by(address)
+            except CONNECTION_ERRORS as error:
+                why = describe(error, timeout_s=address.timeout_s)
+        raise StoreUnavailable(why)
 
-    def _open(self, node: ClusterNode) -> Lane:
-        assert self._tasks is not None, "the cluster runs"
-        lane = self._lanes[node.name] = Lane(
-            self._address.at(node.host, int(node.port)),
-            probe_key=lambda: self._key_of(node.name),
-            elsewhere=self._redirect,
+    def _use(self, slots: Slots) -> None:
+        self._slots = slots
+        nodes = slots.nodes
+        for node in self._lanes.keys() - nodes:
+            self._serving.pop(node).cancel()
+            del self._lanes[node]
+        for node in nodes - self._lanes.keys():
+            lane = self._lanes[node] = self._lane_to(node)
+            self._serving[node] = self._tasks.create_task(lane.run())
+
+    def _lane_to(self, node: Node) -> Lane:
+        address = self._address.at(*node)
+
+        async def elsewhere(calls: Sequence[Call]) -> None:
+            self._changed.set()
+            await follow(calls, since=address)
+
+        return Lane(
+            address,
+            probe_key=lambda: self._key_of(node),
+            elsewhere=elsewhere,
             changed=self._changed.set,
         )
-        self._serving[node.name] = self._tasks.create_task(lane.run())
-        return lane
 
-    def _key_of(self, name: str) -> str:
+    def _key_of(self, node: Node) -> str:
         """Make a key that this node serves."""
         for tag in range(MOST_TAGS):
             key = f"{self._key}:{{{tag}}}"
-            node = self._node_of(key)
-            if node is not None and node.name == name:
+            if self._slots.node_of(key) == node:
                 break
         return key
-
-    def _node_of(self, key: str) -> ClusterNode | None:
-        try:
-            return self._client.get_node_from_key(key)
-        except SlotNotCoveredError:
-            return None
-
-    async def _redirect(self, call: Call) -> None:
-        """Ask where MOVED, ASK or TRYAGAIN point to; there the script may be unknown as yet."""
-        self._changed.set()
-        script = (call.script.text, len(call.keys), *call.keys, *call.args)
-        try:
-            async with asyncio.timeout(self._address.timeout_s), self._redirecting:
-                call.reply = await self._client.execute_command("EVAL", *script)
-        except ResponseError as error:
-            call.reply = error
-        except (RedisError, *CONNECTION_ERRORS):
-            # That node's lane and its trouble tell why.
-            call.reply = NO_REPLY

@@ -64,7 +64,8 @@ _CODES: dict[type[BaseException], str] = {
 # Up to Redis 6.2 the error of a command inside a script is wrapped:
 # "ERR Error running script (call to f_…): @user_script:1: @user_script: 1: -OOM command not …".
 _CODE = re.compile(rf"(?:^|: -)({'|'.join(_ADVICE)})\b")
-_DENIED_IN_SCRIPT = "ACL failure in script"
+# What Redis 7.2, and before it 6.2 and 7.0, answer then; neither has a code of its own.
+_DENIED_IN_SCRIPT = re.compile("ACL failure in script|The user executing the script can't")
 
 
 def unavailability(error: BaseException) -> str | None:
@@ -73,7 +74,7 @@ def unavailability(error: BaseException) -> str | None:
     if code is None:
         text = str(error)
         found = _CODE.search(text)
-        code = found[1] if found else "NOPERM" if _DENIED_IN_SCRIPT in text else None
+        code = found[1] if found else "NOPERM" if _DENIED_IN_SCRIPT.search(text) else None
     return None if code is None else _ADVICE[code]
 
 

@@ -166,7 +166,7 @@ class RedisGate:
                 self._held[request.key] = Held(
                     request, nonce, self._clock.now(), len(progress.sent)
                 )
-                return Doubtful(progress, frozenset(each.decode() for each in answer[4:]))
+                return Doubtful(progress, frozenset(orjson.loads(answer[4])))
             case b"turn soon":
                 return TurnSoon(called)
             case b"go":

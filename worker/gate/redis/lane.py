@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from redis.exceptions import AskError, ResponseError, TryAgainError
+from redis.exceptions import ResponseError
 
 from worker.gate.redis.address import Address
 from worker.gate.redis.call import Argument, Call
@@ -19,6 +19,7 @@ from worker.gate.redis.failure import (
     unavailability,
 )
 from worker.gate.redis.pauses import LONGEST_S, Pauses
+from worker.gate.redis.redirect import REDIRECTIONS
 from worker.gate.redis.wire import Wire, wire_to
 
 # The timeout is for a whole batch, so that a batch must not be too large for it.
@@ -27,9 +28,6 @@ PROBE_EVERY_S = 1.0
 # What it takes to answer this well is what scripts need: not a replica, not out of memory, a disk
 # that works, the right to write. It changes nothing, since XX sets only what exists.
 PROBE: tuple[Argument, ...] = (b"PX", 1, b"XX")
-
-# The replies of a cluster that say where else to ask, or to ask again.
-ELSEWHERE = (AskError, TryAgainError)
 
 
 class Lane:
@@ -43,7 +41,7 @@ class Lane:
         address: Address,
         *,
         probe_key: Callable[[], str],
-        elsewhere: Callable[[Call], Awaitable[None]],
+        elsewhere: Callable[[Sequence[Call]], Awaitable[None]],
         changed: Callable[[], None],
     ) -> None:
         self.address = address
@@ -104,9 +102,9 @@ class Lane:
     async def _exchange(self, wire: Wire) -> None:
         calls = self._under_way = self._next_batch()
         await wire.run(calls)
-        for call in calls:
-            if isinstance(call.reply, ELSEWHERE):
-                await self._elsewhere(call)
+        redirected = [call for call in calls if isinstance(call.reply, REDIRECTIONS)]
+        if redirected:
+            await self._elsewhere(redirected)
         is_refused = any(
             isinstance(call.reply, ResponseError) and unavailability(call.reply) for call in calls
         )
@@ -125,7 +123,7 @@ class Lane:
 
     async def _probe(self, wire: Wire) -> None:
         reply = await wire.ask(b"SET", self._probe_key(), b"", *PROBE)
-        if isinstance(reply, ELSEWHERE):
+        if isinstance(reply, REDIRECTIONS):
             self._changed()
         elif isinstance(reply, ResponseError):
             raise StoreUnavailable(unavailability(reply) or f"it answered {reply}")

@@ -100,7 +100,7 @@ class Store:
         return self._address
 
     async def _run_single(self) -> None:
-        async def elsewhere(call: Call) -> None:
+        async def elsewhere(calls: Sequence[Call]) -> None:
             raise BecameClusterError
 
         lane = self._served_by = Lane(

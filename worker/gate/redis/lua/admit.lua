@@ -16,8 +16,7 @@ end
 local function doubtful(since)
   write(record, fingerprint, 'doubtful', now + LEASE_S, since, progress)
   line_up(id)
-  local ids = redis.call('LRANGE', P .. 'm:' .. ask.who, 0, -1)
-  return {'doubtful', text(now), text(since), progress, unpack(ids)}
+  return {'doubtful', text(now), text(since), progress, redis.call('HGET', record, 'recent') or '[]'}
 end
 
 -- What the ledger knows. An answer, or nil when the request may run from `progress` on.
@@ -89,7 +88,7 @@ end
 ask.has_begun = ask.sent > 0
 answer = slot_for(ask.paces[ask.sent + 1], id)
 if answer[1] == 'go' then
-  write(record, fingerprint, 'running', now + LEASE_S, now, progress)
+  begin(record, fingerprint, progress)
   answer[7], answer[8] = progress, text(ask.attempts)
 end
 return answer

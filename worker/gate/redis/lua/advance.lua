@@ -12,11 +12,11 @@ if nonce and nonce ~= ask.nonce then
   -- This worker was away for longer than its lease, and another one has taken over.
   return {'not yet', text(now), text(now + HOLD_S), 'elsewhere'}
 end
-write(record, fingerprint, 'running', now + LEASE_S, now, progress)
 if ask.went_well then
   remember(ask.message_id)
   reopen()
 end
+begin(record, fingerprint, progress)
 line_up(id)
 ask.is_newcomer, ask.has_begun = false, true
 return slot_for(ask.paces[ask.sent + 1], id)

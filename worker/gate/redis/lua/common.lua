@@ -240,13 +240,24 @@ local function write(record, fingerprint, state, lease, since, progress)
   expire(record, ask.keep_s)
 end
 
--- Message ids of the conversation's last sends: a check must not take one of them for another.
+-- Message ids of the conversation's last seconds: a check must not take one of them for another.
+-- An attempt takes along those that are known when it begins; it is alone in its conversation.
+local RECENT_S = 10
+
 local function remember(message_id)
   if message_id ~= '' then
     local ids = P .. 'm:' .. ask.who
     redis.call('LPUSH', ids, message_id)
     redis.call('LTRIM', ids, 0, 19)
-    expire(ids, 600)
+    expire(ids, RECENT_S)
+  end
+end
+
+local function begin(record, fingerprint, progress)
+  write(record, fingerprint, 'running', now + LEASE_S, now, progress)
+  local ids = redis.call('LRANGE', P .. 'm:' .. ask.who, 0, -1)
+  if #ids > 0 then
+    redis.call('HSET', record, 'recent', cjson.encode(ids))
   end
 end
 
