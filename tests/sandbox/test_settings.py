@@ -14,6 +14,10 @@ _DEFAULTS = {
     "usage_spelling": "observed",
     "usage_percent": 0,
     "api_version": None,
+    "read_delay_s": 0.0,
+    "reads_per_s": 2,
+    "most_listed": None,
+    "own_id": "user_id",
 }
 
 
@@ -36,6 +40,10 @@ async def test_change_touches_only_what_it_names(caller: Caller) -> None:
         ({"usage_spelling": "other"}, "usage_spelling"),
         ({"usage_percent": -1}, "usage_percent"),
         ({"api_version": "23"}, "api_version"),
+        ({"read_delay_s": -1}, "read_delay_s"),
+        ({"reads_per_s": 1.5}, "reads_per_s"),
+        ({"most_listed": 0}, "most_listed"),
+        ({"own_id": "name"}, "own_id"),
         ({"speed": 5}, "speed"),
     ],
 )
