@@ -58,28 +58,9 @@ class Worker:
         self._publisher = RabbitPublisher(
             self._names, clock, outcomes=config.outcomes, observer=self._reporting
         )
-        policy = RetryPolicy(
-            config.max_attempts,
-            config.retry_base_s,
-            config.retry_longest_s,
-            config.check_after_s,
-        )
         receipts, drain = RabbitReceipts(), Drain()
         process = Process(
-            Steps(
-                Reader(RequestValidator(), clock),
-                Admitter(self._accounts, self._gate, drain),
-                Verifier(Conversations(self._graph), self._gate, clock, policy=policy),
-                Sender(
-                    self._reporting.measured(self._graph),
-                    self._gate,
-                    clock,
-                    drain,
-                    policy=policy,
-                    concurrency=config.concurrency,
-                ),
-                Settler(self._gate, self._publisher, receipts, clock, self._reporting),
-            ),
+            self._steps(config, clock, receipts, drain),
             now=clock.now,
             on_mishap=self._reporting.mishap,
         )
@@ -102,6 +83,29 @@ class Worker:
         self._refused: StartError | None = None
         self._stop = asyncio.Event()
         self._no_more = asyncio.Event()
+
+    def _steps(self, config: Config, clock: Clock, receipts: RabbitReceipts, drain: Drain) -> Steps:
+        policy = RetryPolicy(
+            config.max_attempts,
+            config.retry_base_s,
+            config.retry_longest_s,
+            config.check_after_s,
+        )
+        gate, conversations = self._gate, Conversations(self._graph)
+        return Steps(
+            Reader(RequestValidator(), clock),
+            Admitter(self._accounts, gate, drain),
+            Verifier(conversations, gate, gate, clock, policy=policy),
+            Sender(
+                self._reporting.measured(self._graph),
+                gate,
+                clock,
+                drain,
+                policy=policy,
+                concurrency=config.concurrency,
+            ),
+            Settler(gate, self._publisher, receipts, clock, self._reporting),
+        )
 
     def _gate_of(self, config: Config, clock: Clock) -> MemoryGate | RedisGate:
         if self._store is None:

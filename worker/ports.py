@@ -41,7 +41,7 @@ class Accounts(Protocol):
 
 
 class Gate(Protocol):
-    """Limits, ledger, turns and cooldowns: the memory across requests (design 5)."""
+    """Limits, turns and cooldowns: who may send when (design 5)."""
 
     @property
     def trouble(self) -> str | None:
@@ -55,7 +55,7 @@ class Gate(Protocol):
         """Ask to send the next part: duplicate, closed, deadline, turn, rate, attempt record.
 
         May wait up to about two seconds. `Go` and `Doubtful` put the request into the hands of
-        this worker, which must `conclude` it; every other answer is on record already.
+        this worker, which must `Ledger.conclude` it; every other answer is on record already.
         """
         ...
 
@@ -74,6 +74,10 @@ class Gate(Protocol):
         """
         ...
 
+
+class Ledger(Protocol):
+    """What is remembered of each request: how far it came, how it ended."""
+
     async def conclude(
         self,
         request: SendRequest,
@@ -91,6 +95,10 @@ class Gate(Protocol):
     async def settled(self, request: SendRequest) -> None:
         """Note that the outcome of a terminal `conclude` was published."""
         ...
+
+
+class ReadLimit(Protocol):
+    """The limit of the Conversations API."""
 
     async def read_slot(self, account: Account) -> float | None:
         """Reserve one call to the Conversations API: when (unix seconds); None if not soon."""

@@ -8,7 +8,16 @@ import pytest
 from tests.gate.world import ERROR, OPEN, World, a_request
 from tests.support.pipeline import ACCOUNT
 from worker.core.account import Account
-from worker.core.admission import Closed, Concluded, Doubtful, Go, NotYet, Reused, TooLate
+from worker.core.admission import (
+    Admission,
+    Closed,
+    Concluded,
+    Doubtful,
+    Go,
+    NotYet,
+    Reused,
+    TooLate,
+)
 from worker.core.closure import ASK_AGAIN_S
 from worker.core.delivery import Lane
 from worker.core.kind import Bucket
@@ -328,3 +337,37 @@ async def test_reads_of_a_conversation_have_a_limit_of_their_own(gate: World) ->
     known = [slot for slot in slots if slot is not None]
     assert len(known) < 6
     assert all(later - earlier >= 0.5 for earlier, later in pairwise(known))
+
+
+async def test_newcomers_may_go_while_all_that_are_parked_are_stuck(gate: World) -> None:
+    account = Account(ACCOUNT, Secret("t"), limits={Bucket.TEXT: Limit(10, 1.0)})
+    for n in range(100):
+        await gate.admit(a_request(id=f"n{n}", recipient={"id": f"p{n}"}), account)
+    gate.clock.time += 3
+    newcomers = [a_request(id=f"new{n}", recipient={"id": f"q{n}"}) for n in range(2)]
+    assert isinstance(await gate.admit(newcomers[0], account), Go)
+    back = a_request(id="n50", recipient={"id": "p50"})
+    assert isinstance(await gate.admit(back, account, progress=Progress(is_republished=True)), Go)
+    assert isinstance(await gate.admit(newcomers[1], account), NotYet)
+
+
+async def test_what_comes_back_late_makes_room_for_those_who_are_on_time(gate: World) -> None:
+    account = Account(ACCOUNT, Secret("t"), limits={Bucket.TEXT: Limit(1, 1.0)})
+    answers = {}
+    for n in range(20):
+        request = a_request(id=f"n{n}", recipient={"id": f"p{n}"})
+        answers[n] = await gate.admit(request, account)
+    last = answers[19]
+    assert isinstance(last, NotYet)
+    gate.clock.time += 5
+    back = Progress(is_republished=True)
+
+    async def returns(n: int) -> Admission:
+        request = a_request(id=f"n{n}", recipient={"id": f"p{n}"})
+        return await gate.admit(request, account, progress=back)
+
+    assert isinstance(await returns(1), Go), "a slot is free, late or not"
+    late = await returns(2)
+    assert isinstance(late, NotYet)
+    assert late.until > last.until
+    assert isinstance(await returns(4), Go)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from secrets import token_hex
-from typing import Any
+from typing import Any, Protocol
 
 from redis.asyncio import Redis
 
@@ -28,7 +28,7 @@ from worker.gate.redis.call import Argument
 from worker.gate.redis.gate import RedisGate
 from worker.gate.redis.script import Script
 from worker.gate.redis.store import Store
-from worker.ports import Gate
+from worker.ports import Gate, Ledger, ReadLimit
 
 ERROR = GraphError("because", code=190)
 OPEN = Account(ACCOUNT, Secret("IGAAone"))
@@ -42,10 +42,14 @@ def a_request(**fields: object) -> SendRequest:
     return request_from(document, fingerprint=body[-16:])
 
 
+class WholeGate(Gate, Ledger, ReadLimit, Protocol):
+    """All that a gate is."""
+
+
 class World:
     """One worker's gate. `other` worlds are further workers on the same memory."""
 
-    def __init__(self, gate: Gate, clock: FakeClock) -> None:
+    def __init__(self, gate: WholeGate, clock: FakeClock) -> None:
         self.gate = gate
         self.clock = clock
 
@@ -121,7 +125,7 @@ class TimedStore(Store):
 
 @asynccontextmanager
 async def redis_world(url: str) -> AsyncIterator[World]:
-    """Give a gate on keys of its own, in a Redis that was born long ago."""
+    """Give a gate on keys of its own, in a Redis that others use too."""
     prefix, clock = f"t{token_hex(6)}", FakeClock()
     store = TimedStore(url, clock, probe_key=f"{prefix}:probe")
     gate = RedisGate(store, clock, prefix=prefix, margin=0.03, keep_s=KEEP_S)
@@ -129,7 +133,6 @@ async def redis_world(url: str) -> AsyncIterator[World]:
     try:
         await eventually(lambda: store.trouble is None)
         async with Redis.from_url(url) as client:
-            await client.set(f"{prefix}:born", "1000")
             serving.append(asyncio.create_task(gate.run()))
             yield World(gate, clock)
             async for key in client.scan_iter(f"{prefix}:*"):

@@ -85,7 +85,7 @@ class Pipeline:
             Steps(
                 Reader(RequestValidator(), self.clock),
                 Admitter(self.accounts, self.gate, self.drain),
-                Verifier(self.conversations, self.gate, self.clock, policy=policy),
+                Verifier(self.conversations, self.gate, self.gate, self.clock, policy=policy),
                 Sender(
                     self.graph,
                     self.gate,

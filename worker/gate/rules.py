@@ -37,3 +37,8 @@ def not_yet(due: float, why: Wait, ask: Ask) -> NotYet | TooLate:
 def is_paced_as_bulk(ask: Ask) -> bool:
     """Bulk lets interactive requests go first, until it has begun."""
     return ask.lane is Lane.BULK and not ask.progress.sent
+
+
+def is_untried(progress: Progress) -> bool:
+    """Whether it never got as far as a call."""
+    return progress.attempts == 0 and not progress.sent

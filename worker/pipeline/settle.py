@@ -25,7 +25,7 @@ from worker.core.report import Report
 from worker.core.request import SendRequest
 from worker.pipeline.in_flight import Attempt
 from worker.pipeline.read import Unreadable
-from worker.ports import Clock, Gate, Observer, Publisher, Receipts
+from worker.ports import Clock, Ledger, Observer, Publisher, Receipts
 
 
 class Settler:
@@ -33,13 +33,13 @@ class Settler:
 
     def __init__(
         self,
-        gate: Gate,
+        ledger: Ledger,
         publisher: Publisher,
         receipts: Receipts,
         clock: Clock,
         observer: Observer,
     ) -> None:
-        self._gate = gate
+        self._ledger = ledger
         self._publisher = publisher
         self._receipts = receipts
         self._clock = clock
@@ -50,13 +50,13 @@ class Settler:
         event = self._event(outcome, request)
         is_new = attempt.is_in_our_hands or _is_news(outcome)
         if is_new:
-            await self._gate.conclude(
+            await self._ledger.conclude(
                 request, outcome, event, is_slot_unused=attempt.is_slot_unused
             )
         published = list(attempt.deliveries)
         await self._publish(attempt, outcome, event, published)
         if is_new and event is not None:
-            await self._gate.settled(request)
+            await self._ledger.settled(request)
         # Deliveries may still join while the earlier ones are acked.
         for delivery in attempt.deliveries:
             if event is not None and delivery not in published and delivery.reply_address:

@@ -11,7 +11,7 @@ from worker.core.send_result import Sent
 from worker.core.verdict import outcome_of_doubt
 from worker.core.verification import Found, Unlisted, can_be_verified, finding_of
 from worker.pipeline.in_flight import Attempt
-from worker.ports import Clock, Conversations, Gate
+from worker.ports import Clock, Conversations, Gate, ReadLimit
 
 # How soon a check that found no slot in the limit of the Conversations API is tried again.
 NO_SLOT_S = 2.0
@@ -21,9 +21,16 @@ class Verifier:
     """Asks the conversation whether the message went, at most twice; then a person has to look."""
 
     def __init__(
-        self, conversations: Conversations, gate: Gate, clock: Clock, *, policy: RetryPolicy
+        self,
+        conversations: Conversations,
+        limit: ReadLimit,
+        gate: Gate,
+        clock: Clock,
+        *,
+        policy: RetryPolicy,
     ) -> None:
         self._conversations = conversations
+        self._limit = limit
         self._gate = gate
         self._clock = clock
         self._policy = policy
@@ -42,10 +49,10 @@ class Verifier:
         due = since + self._policy.check_after_s
         if due > self._clock.now():
             return Postponed(due, Wait.VERIFY, progress)
-        slot = await self._gate.read_slot(account)
+        slot = await self._limit.read_slot(account)
         if slot is None:
             return Postponed(self._clock.now() + NO_SLOT_S, Wait.VERIFY, progress)
-        permits = _Permits(self._gate, self._clock, account, slot)
+        permits = _Permits(self._limit, self._clock, account, slot)
         listing = await self._conversations.recent(
             account, part.body["recipient"]["id"], permit=permits.wait
         )
@@ -77,15 +84,15 @@ class Verifier:
 class _Permits:
     """One slot in the limit of the Conversations API for each call; the first is taken already."""
 
-    def __init__(self, gate: Gate, clock: Clock, account: Account, slot: float) -> None:
-        self._gate = gate
+    def __init__(self, limit: ReadLimit, clock: Clock, account: Account, slot: float) -> None:
+        self._limit = limit
         self._clock = clock
         self._account = account
         self._slot: float | None = slot
 
     async def wait(self) -> None:
         while self._slot is None:
-            self._slot = await self._gate.read_slot(self._account)
+            self._slot = await self._limit.read_slot(self._account)
             if self._slot is None:
                 await self._clock.sleep_until(self._clock.now() + NO_SLOT_S)
         await self._clock.sleep_until(self._slot)

@@ -33,11 +33,18 @@ from worker.core.request import OnUnknown, SendRequest
 from worker.core.send_result import Refused, Scope, Throttled
 from worker.gate.memory.closures import APP, Closures, Cooling
 from worker.gate.memory.ledger import Ended, Ledger, Open
-from worker.gate.memory.rates import BULK_AHEAD_S, NEWCOMER_HOLD_S, Grant, Rates
+from worker.gate.memory.rates import BULK_AHEAD_S, LATE_S, NEWCOMER_HOLD_S, Grant, Rates
 from worker.gate.memory.recent import Recent
 from worker.gate.memory.turns import Key, Turns
 from worker.gate.patience import HOLD_S, Answer, Patience, SlotSoon, TurnSoon, patiently
-from worker.gate.rules import UNKNOWN_ACCOUNT, further, is_paced_as_bulk, may_run_again, not_yet
+from worker.gate.rules import (
+    UNKNOWN_ACCOUNT,
+    further,
+    is_paced_as_bulk,
+    is_untried,
+    may_run_again,
+    not_yet,
+)
 from worker.ports import Clock
 
 
@@ -101,14 +108,16 @@ class MemoryGate:
             return TooLate()
         if start > now:
             return NotYet(start, Wait.NOT_BEFORE)
-        self._turns.line_up(request, now=now)
+        late_s = self._turns.line_up(request, now=now)
         answer: Answer
         if self._turns.has_turn(request):
-            answer = self._slot(ask, ask.account, patience)
+            answer = self._slot(ask, ask.account, patience, is_late=late_s > LATE_S)
         else:
             answer = self._turn(request, now, patience)
         if isinstance(answer, NotYet):
             self._turns.expect(request, due=answer.until)
+        elif isinstance(answer, Go) and ask.progress.is_republished:
+            self._rates.came_back(ask.account, ask.bucket, now=now)
         return answer
 
     def _turn(self, request: SendRequest, now: float, patience: Patience) -> NotYet | TurnSoon:
@@ -121,17 +130,17 @@ class MemoryGate:
             return TurnSoon(called)
         return NotYet(self._turns.look_again_at(request, now=now), Wait.TURN)
 
-    def _slot(self, ask: Ask, account: Account, patience: Patience) -> Answer:
+    def _slot(
+        self, ask: Ask, account: Account, patience: Patience, *, is_late: bool = False
+    ) -> Answer:
         now, bucket = self._clock.now(), ask.bucket
         closure = self._closures.verdict(account, now=now)
         if isinstance(closure, Closed):
             return closure
         if isinstance(closure, Cooling):
             return self._cooling(ask, account, closure, patience)
-        if ask.progress.is_republished or not self._rates.has_backlog(
-            account, bucket, ask.lane, now=now
-        ):
-            answer = self._reserve(ask, account, patience)
+        if ask.progress.is_republished or self._rates.may_enter(account, bucket, ask.lane, now=now):
+            answer = self._reserve(ask, account, patience, is_late=is_late)
             if answer is not None:
                 return answer
         due = self._rates.park(account, bucket, ask.lane, now=now)
@@ -145,10 +154,13 @@ class MemoryGate:
         due = self._rates.park(account, ask.bucket, ask.lane, now=now, opens_at=opens_at)
         return not_yet(due, Wait.COOLDOWN, ask)
 
-    def _reserve(self, ask: Ask, account: Account, patience: Patience) -> Go | SlotSoon | None:
+    def _reserve(
+        self, ask: Ask, account: Account, patience: Patience, *, is_late: bool
+    ) -> Go | SlotSoon | None:
         """Take a slot; None when it is too far away to be waited for in hand."""
         now, bucket = self._clock.now(), ask.bucket
-        latest = now + (HOLD_S if ask.progress.is_republished else NEWCOMER_HOLD_S)
+        is_due = ask.progress.is_republished and not (is_late and is_untried(ask.progress))
+        latest = now + (HOLD_S if is_due else NEWCOMER_HOLD_S)
         if ask.deadline is not None:
             latest = min(latest, ask.deadline)
         if not is_paced_as_bulk(ask):

@@ -14,6 +14,11 @@ NEWCOMER_HOLD_S = 0.25
 # Bulk takes real slots only when they are this near, so that an interactive request is never
 # behind more of its own account's bulk than that.
 BULK_AHEAD_S = 0.1
+# A bucket that nobody used for so long although there is a backlog: those parked are stuck behind
+# the flood's rest in the intake queue. Newcomers may go meanwhile, or the limit would lie idle.
+IDLE_S = 1.0
+# What returns later than this has missed its place in the schedule; others have theirs now.
+LATE_S = 1.5
 
 
 @dataclass(slots=True)
@@ -28,6 +33,7 @@ class Window:
     bulk_time: float = 0.0
     schedule: float = 0.0
     bulk_schedule: float = 0.0
+    is_open_to_newcomers: bool = False
 
     @property
     def end(self) -> float:
@@ -86,6 +92,19 @@ class Rates:
             return None
         window.bulk_time = at + self.pace(account, bucket).interval_s
         return at
+
+    def may_enter(self, account: Account, bucket: Bucket, lane: Lane, *, now: float) -> bool:
+        """Whether a newcomer may ask for a slot, or has to queue behind those that are parked."""
+        if not self.has_backlog(account, bucket, lane, now=now):
+            return True
+        window = self._window(account, bucket, now)
+        if now > window.arrival_time + IDLE_S:
+            window.is_open_to_newcomers = True
+        return window.is_open_to_newcomers
+
+    def came_back(self, account: Account, bucket: Bucket, *, now: float) -> None:
+        """Note that a parked request got its slot: newcomers queue behind the others again."""
+        self._window(account, bucket, now).is_open_to_newcomers = False
 
     def has_backlog(self, account: Account, bucket: Bucket, lane: Lane, *, now: float) -> bool:
         """True when parked requests are due later than in a moment: newcomers go behind them."""

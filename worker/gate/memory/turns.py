@@ -42,11 +42,14 @@ class Turns:
     def __len__(self) -> int:
         return len(self._queues)
 
-    def line_up(self, request: SendRequest, *, now: float) -> None:
-        """Take a place at the end, or keep the one it has."""
+    def line_up(self, request: SendRequest, *, now: float) -> float:
+        """Take a place at the end, or keep the one it has; say how late it is back (seconds)."""
         queue = self._queues.setdefault(request.conversation, {})
         self._drop_lost(queue, now)
-        queue.setdefault(request.key, _Place()).due = None
+        place = queue.setdefault(request.key, _Place())
+        late_s = 0.0 if place.due is None else now - place.due
+        place.due = None
+        return late_s
 
     def ahead(self, request: SendRequest) -> int:
         """Count those before it."""

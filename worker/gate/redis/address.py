@@ -7,6 +7,9 @@ from typing import Any
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
+
+from worker.gate.redis.failure import StoreUnavailable, unavailability
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,14 @@ class Address:
         try:
             async with asyncio.timeout(self.timeout_s):
                 await connection.connect()  # type: ignore[no-untyped-call]  # as redis-py has it
+        except ResponseError as error:
+            await connection.disconnect(nowait=True)
+            why = unavailability(error) or f"it refuses the connection: {error}"
+            raise StoreUnavailable(f"{why}; look at IGSEND_GATE_URL") from error
+        except RuntimeError as error:
+            await connection.disconnect(nowait=True)
+            # What uvloop raises for a transport that the other side has closed a moment ago.
+            raise ConnectionResetError("the connection is closed") from error
         except BaseException:
             await connection.disconnect(nowait=True)
             raise

@@ -7,12 +7,12 @@ from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
     ConnectionError,
+    InvalidResponse,
     MasterDownError,
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
-    RedisClusterException,
     RedisError,
     TryAgainError,
 )
@@ -27,7 +27,7 @@ class StoreUnavailable(Exception):
 CONNECTION_ERRORS = (
     ConnectionError,
     RedisTimeoutError,
-    RedisClusterException,
+    InvalidResponse,
     StoreUnavailable,
     OSError,
     EOFError,

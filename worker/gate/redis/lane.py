@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from redis.exceptions import ResponseError
 
 from worker.gate.redis.address import Address
-from worker.gate.redis.call import Argument, Call
+from worker.gate.redis.call import Call
+from worker.gate.redis.facts import refusal_of
 from worker.gate.redis.failure import (
     CONNECTION_ERRORS,
     StoreUnavailable,
@@ -22,12 +23,9 @@ from worker.gate.redis.pauses import LONGEST_S, Pauses
 from worker.gate.redis.redirect import REDIRECTIONS
 from worker.gate.redis.wire import Wire, wire_to
 
-# The timeout is for a whole batch, so that a batch must not be too large for it.
+# So many calls fail together when a connection is lost.
 LARGEST_BATCH = 1000
 PROBE_EVERY_S = 1.0
-# What it takes to answer this well is what scripts need: not a replica, not out of memory, a disk
-# that works, the right to write. It changes nothing, since XX sets only what exists.
-PROBE: tuple[Argument, ...] = (b"PX", 1, b"XX")
 
 
 class Lane:
@@ -122,11 +120,9 @@ class Lane:
         return batch
 
     async def _probe(self, wire: Wire) -> None:
-        reply = await wire.ask(b"SET", self._probe_key(), b"", *PROBE)
-        if isinstance(reply, REDIRECTIONS):
-            self._changed()
-        elif isinstance(reply, ResponseError):
-            raise StoreUnavailable(unavailability(reply) or f"it answered {reply}")
+        why = await refusal_of(wire, self._probe_key())
+        if why is not None:
+            raise StoreUnavailable(why)
 
     def _down(self, why: str) -> None:
         self.trouble = f"{self._where}: {why}"

@@ -7,12 +7,13 @@ from typing import Any
 from worker.gate.redis.address import Address
 from worker.gate.redis.call import Argument, Call
 from worker.gate.redis.cluster import Cluster
-from worker.gate.redis.facts import facts_about
+from worker.gate.redis.facts import facts_from
 from worker.gate.redis.failure import CONNECTION_ERRORS, StoreUnavailable, describe
 from worker.gate.redis.lane import Lane
 from worker.gate.redis.pauses import Pauses
 from worker.gate.redis.script import Script
 from worker.gate.redis.subscription import listen
+from worker.gate.redis.wire import wire_to
 
 __all__ = ["Script", "Store", "StoreUnavailable"]
 
@@ -73,7 +74,8 @@ class Store:
         pauses = Pauses()
         while True:
             try:
-                facts = await facts_about(self._address)
+                async with wire_to(self._address) as wire:
+                    facts = await facts_from(wire)
                 pauses.reset()
                 await (self._run_cluster() if facts.is_cluster else self._run_single())
             except BecameClusterError:

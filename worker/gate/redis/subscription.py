@@ -7,8 +7,10 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
 
 from worker.gate.redis.address import Address
+from worker.gate.redis.call import pack
 from worker.gate.redis.failure import CONNECTION_ERRORS
 from worker.gate.redis.pauses import LONGEST_S, Pauses
+from worker.gate.redis.wire import send
 
 # After this long without a message the connection is asked whether it is still there.
 IDLE_S = 1.0
@@ -29,7 +31,7 @@ async def listen(
         try:
             connection = await address.connect()
             try:
-                await connection.send_command("SUBSCRIBE", channel, check_health=False)
+                await send(connection, pack(b"SUBSCRIBE", channel))
                 await _hear(connection, on_message, timeout_s=address.timeout_s)
             finally:
                 await connection.disconnect(nowait=True)
@@ -53,7 +55,7 @@ async def _hear(
         except TimeoutError:
             if is_asked:
                 raise
-            await connection.send_command("PING", check_health=False)
+            await send(connection, pack(b"PING"))
             is_asked = True
             continue
         is_asked = False

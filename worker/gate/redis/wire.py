@@ -17,6 +17,18 @@ from worker.gate.redis.call import Argument, Call, pack
 
 # Somebody may flush the scripts again just after they were loaded.
 TRIES = 3
+# After this many replies the timeout starts anew: a batch may take long where Redis is slow, and
+# would never get through if it were repeated for that.
+SIGNS_OF_LIFE = 50
+
+
+async def send(connection: AbstractConnection, packed: bytes) -> None:
+    """Write; raises one of CONNECTION_ERRORS, also where uvloop has an error of its own."""
+    try:
+        await connection.send_packed_command(packed, check_health=False)
+    except RuntimeError as error:
+        # What uvloop raises for a transport that the other side has closed a moment ago.
+        raise ConnectionResetError("the connection is closed") from error
 
 
 @asynccontextmanager
@@ -31,7 +43,7 @@ async def wire_to(address: Address) -> AsyncIterator["Wire"]:
 
 
 class Wire:
-    """Not to be used by two tasks at once. Every method takes at most the address's timeout."""
+    """Not to be used by two tasks at once. Raises TimeoutError when Redis falls silent."""
 
     def __init__(self, connection: AbstractConnection, *, timeout_s: float) -> None:
         self._connection = connection
@@ -82,9 +94,12 @@ class Wire:
 
     async def _exchange(self, packed: bytes, count: int, replies: list[Any]) -> None:
         read = self._connection.read_response
-        async with asyncio.timeout(self._timeout_s):
-            await self._connection.send_packed_command(packed, check_health=False)
-            for _ in range(count):
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._timeout_s) as limit:
+            await send(self._connection, packed)
+            for number in range(count):
+                if number and number % SIGNS_OF_LIFE == 0:
+                    limit.reschedule(loop.time() + self._timeout_s)
                 try:
                     replies.append(await read())
                 except ResponseError as error:

@@ -88,7 +88,10 @@ end
 ask.has_begun = ask.sent > 0
 answer = slot_for(ask.paces[ask.sent + 1], id)
 if answer[1] == 'go' then
+  if not ask.is_newcomer then
+    redis.call('HDEL', P .. 'r', ask.paces[ask.sent + 1].bucket .. ':o')
+  end
   begin(record, fingerprint, progress)
-  answer[7], answer[8] = progress, text(ask.attempts)
+  answer[8], answer[9] = progress, text(ask.attempts)
 end
 return answer

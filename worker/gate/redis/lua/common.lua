@@ -13,6 +13,7 @@ local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 
 local HOLD_S, NEWCOMER_HOLD_S, BULK_AHEAD_S = 2.0, 0.25, 0.1
 local LEASE_S, LOST_S = 30.0, 120.0
+local IDLE_S, LATE_S = 1.0, 1.5
 local PER_PLACE_S, SHORTEST_WAIT_S, NEAR = 0.25, 1.0, 3
 
 local function number(value)
@@ -29,23 +30,38 @@ end
 
 -- Rates ------------------------------------------------------------------------------------------
 
-local function born()
-  local moment = redis.call('GET', KEYS[2])
-  if not moment then
-    moment = text(now)
-    redis.call('SET', KEYS[2], moment, 'EX', 2592000)
+-- Which Redis this is, and since when its buckets count as full. ask.born is what the worker knows
+-- from its last slot: another one, or none, means that Redis has come up empty since.
+local born_id, guard_from
+
+local function look_at_birth()
+  if born_id then
+    return
   end
-  return tonumber(moment)
+  local value = redis.call('GET', KEYS[2])
+  if value then
+    born_id, guard_from = string.match(value, '^(%S+) (%S+)$')
+  else
+    born_id, guard_from = text(now), '0'
+  end
+  local has_forgotten = ask.born ~= '' and (not value or ask.born ~= born_id)
+  if has_forgotten and guard_from == '0' then
+    guard_from = text(now)
+  end
+  if not value or has_forgotten then
+    redis.call('SET', KEYS[2], born_id .. ' ' .. guard_from, 'EX', 2592000)
+  end
 end
 
 -- One bucket: arrival, bulk (the same among bulk that waits in hand), schedule and bulk schedule of
 -- what is parked. A Redis that came up empty has forgotten slots that workers may still hold: until
--- they are used up, and every burst is paid back, the bucket counts as full.
+-- they are used up, and every burst is paid back, its buckets count as full.
 local function window(pace)
   local name = pace.bucket
   local v = redis.call('HMGET', P .. 'r', name .. ':a', name .. ':b', name .. ':s', name .. ':x')
   local w = {a = number(v[1]), b = number(v[2]), s = number(v[3]), x = number(v[4])}
-  local full_until = born() + HOLD_S + pace.burst * pace.interval
+  look_at_birth()
+  local full_until = tonumber(guard_from) + HOLD_S + pace.burst * pace.interval
   if now < full_until then
     w.a = math.max(w.a, full_until)
   end
@@ -87,6 +103,20 @@ local function has_backlog(pace)
     last = math.max(last, w.x)
   end
   return last > now + HOLD_S
+end
+
+-- A newcomer queues behind those that are parked, unless the bucket lies idle although there is a
+-- backlog: those parked are stuck behind the flood's rest in the intake queue then.
+local function may_enter(pace)
+  if not has_backlog(pace) then
+    return true
+  end
+  local field = pace.bucket .. ':o'
+  if now > window(pace).a + IDLE_S then
+    redis.call('HSET', P .. 'r', field, '1')
+    return true
+  end
+  return redis.call('HGET', P .. 'r', field) == '1'
 end
 
 local function park(pace, opens_at)
@@ -165,6 +195,10 @@ local function line_up(id)
     end
     redis.call('ZREM', queue, head)
     redis.call('HDEL', holders, head)
+  end
+  local due, worker = place_of(id)
+  if worker == '' and due > 0 then
+    ask.is_late = now - due > LATE_S and ask.attempts == 0 and ask.sent == 0
   end
   if not redis.call('ZSCORE', queue, id) then
     local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')
@@ -274,13 +308,13 @@ end
 local function granted(pace, latest)
   local slot, before, after = reserve(pace, latest)
   if slot then
-    return {'go', text(now), text(slot), pace.bucket, text(before), text(after)}
+    return {'go', text(now), text(slot), pace.bucket, text(before), text(after), born_id}
   end
 end
 
 -- A slot, or something to wait for in hand; nil when it is too far away for that.
 local function reserved(pace)
-  local latest = now + (ask.is_newcomer and NEWCOMER_HOLD_S or HOLD_S)
+  local latest = now + ((ask.is_newcomer or ask.is_late) and NEWCOMER_HOLD_S or HOLD_S)
   if ask.deadline > 0 then
     latest = math.min(latest, ask.deadline)
   end
@@ -310,7 +344,7 @@ local function slot_for(pace, id)
     end
     return not_yet(park(pace, is_probed and now + HOLD_S or detail), 'cooldown', id)
   end
-  if not ask.is_newcomer or not has_backlog(pace) then
+  if not ask.is_newcomer or may_enter(pace) then
     local answer = reserved(pace)
     if answer then
       return answer

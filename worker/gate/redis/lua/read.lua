@@ -1,2 +1,3 @@
 -- A slot for a call to the Conversations API. ARGV: ask.
+ask.is_newcomer = true
 return granted(ask.paces[1], now + HOLD_S) or {'late', text(now)}

@@ -1,0 +1,77 @@
+"""Scripts of a request's account: once, or for as long as it takes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import orjson
+
+from worker.core.progress import Progress
+from worker.core.request import SendRequest
+from worker.gate.redis.arguments import Arguments
+from worker.gate.redis.codec import FINGERPRINT_SIZE, digest_of, pack_progress
+from worker.gate.redis.failure import StoreUnavailable
+from worker.gate.redis.redis_time import RedisTime
+from worker.gate.redis.script import Script
+from worker.gate.redis.store import Store
+
+RETRY_S = 0.2
+
+Result = TypeVar("Result")
+
+
+class AccountScripts:
+    """Runs scripts, and takes the time from their answers."""
+
+    def __init__(self, store: Store, arguments: Arguments, time: RedisTime) -> None:
+        self._store = store
+        self._arguments = arguments
+        self._time = time
+
+    async def run(
+        self,
+        script: Script,
+        request: SendRequest,
+        facts: Mapping[str, Any],
+        detail: Progress | str = "",
+        event: bytes = b"",
+    ) -> Any:
+        """Run a script about a request; raises StoreUnavailable.
+
+        `detail` is the progress to write, with the event if it ended, or an error.
+        """
+        args: list[str | bytes] = [digest_of(request.id)]
+        if isinstance(detail, Progress):
+            args += [request.fingerprint[:FINGERPRINT_SIZE], pack_progress(detail), event]
+        else:
+            args.append(detail)
+        return await self.run_of_account(script, request.account_id, facts, *args)
+
+    async def run_of_account(
+        self, script: Script, account_id: str, facts: Mapping[str, Any], *args: str | bytes
+    ) -> Any:
+        """Run a script about an account; raises StoreUnavailable."""
+        keys = self._arguments.keys(account_id)
+        answer = await self._store.call(script, keys, [orjson.dumps(facts), *args])
+        self._time.note(float(answer[1] if isinstance(answer, list) else answer))
+        return answer
+
+    async def insist(
+        self,
+        script: Script,
+        request: SendRequest,
+        facts: Mapping[str, Any],
+        detail: Progress | str = "",
+        event: bytes = b"",
+    ) -> Any:
+        """Run a script of what is in hand already: it waits for Redis as long as it takes."""
+        return await lasting(lambda: self.run(script, request, facts, detail, event))
+
+
+async def lasting(call: Callable[[], Awaitable[Result]]) -> Result:
+    """Repeat a call until Redis is there; the scripts can be repeated."""
+    while True:
+        try:
+            return await call()
+        except StoreUnavailable:
+            await asyncio.sleep(RETRY_S)

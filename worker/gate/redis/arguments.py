@@ -1,0 +1,180 @@
+"""What the scripts are told about a request: keys, limits, and the facts of the decision."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from worker.core.account import Account
+from worker.core.ask import Ask
+from worker.core.closure import PROBE_S, PROBED_S
+from worker.core.delivery import Lane
+from worker.core.kind import Bucket
+from worker.core.outcome import (
+    Completed,
+    Dead,
+    Duplicate,
+    HandedBack,
+    Outcome,
+    Postponed,
+    Retrying,
+    Wait,
+)
+from worker.core.progress import Progress
+from worker.core.rate_limit import PUBLISHED_LIMITS, Limit, Pace
+from worker.core.reason import Reason
+from worker.core.request import OnUnknown, SendRequest
+from worker.gate.patience import Patience
+from worker.gate.redis.platform import PlatformState
+from worker.gate.redis.redis_time import RedisTime
+from worker.gate.redis.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A slot that was granted, as the scripts write it: what it takes to give it back."""
+
+    bucket: str
+    before: str
+    after: str
+
+    def unused(self) -> dict[str, Any]:
+        return {"unused": {"bucket": self.bucket, "before": self.before, "after": self.after}}
+
+
+class Arguments:
+    """Builds keys and facts; remembers which Redis gave the last slot."""
+
+    def __init__(
+        self, store: Store, time: RedisTime, *, prefix: str, margin: float, keep_s: float
+    ) -> None:
+        self._store = store
+        self._time = time
+        self._prefix = prefix
+        self._margin = margin
+        self._keep_s = keep_s
+        self._paces: dict[Limit, Pace] = {}
+        self._born: dict[str, str] = {}
+
+    def keys(self, account_id: str) -> list[str]:
+        """All keys of an account are made from the first, so they share a hash slot.
+
+        The second says which Redis this is; in a cluster, whose nodes may be lost one by one,
+        there is one for each account.
+        """
+        account = f"{self._prefix}:{{{account_id}}}:"
+        return [account, f"{account}born" if self._store.is_cluster else f"{self._prefix}:born"]
+
+    def channel(self, worker: str) -> str:
+        """Where a worker hears that it is a request's turn."""
+        return f"{self._wakes}{worker}"
+
+    def note_birth(self, account_id: str, born: str) -> None:
+        """Remember which Redis gave a slot: another one knows nothing of it."""
+        self._born[self.keys(account_id)[1]] = born
+
+    def of_ask(
+        self,
+        ask: Ask,
+        nonce: str,
+        *,
+        platform: PlatformState | None = None,
+        patience: Patience | None = None,
+    ) -> dict[str, Any]:
+        """Give everything that a decision about the next slot takes."""
+        request, account, progress = ask.request, ask.account, ask.progress
+        platform = platform or PlatformState()
+        return {
+            **self.of_request(request, nonce, progress),
+            **of_patience(patience or Patience()),
+            "is_bulk": ask.lane is Lane.BULK,
+            "is_newcomer": not progress.is_republished,
+            "is_returned": progress.returned_from is not None,
+            "is_unconfirmed": progress.returned_from == Reason.UNCONFIRMED,
+            "resends": request.on_unknown is OnUnknown.RESEND,
+            "has_account": account is not None,
+            "token": "" if account is None else _token_digest(account),
+            "not_before": self._moment(request.not_before),
+            "deadline": self._moment(ask.deadline),
+            "platform_until": platform.until,
+            "platform_probed": platform.is_probed,
+            "outage_kind": platform.outage_kind,
+            "outage_since": platform.outage_since,
+            "probe_s": PROBE_S,
+            "probed_s": PROBED_S,
+            "paces": [self._pace(account, part.bucket) for part in request.parts],
+        }
+
+    def of_request(self, request: SendRequest, nonce: str, progress: Progress) -> dict[str, Any]:
+        """Give what writing about a request takes."""
+        worker, _, _ = nonce.partition(":")
+        return {
+            **self._always(request.account_id),
+            "who": request.conversation[1],
+            "worker": worker,
+            "wakes": self._wakes,
+            "nonce": nonce,
+            "attempts": progress.attempts,
+            "sent": len(progress.sent),
+            "in_doubt_since": self._moment(progress.unknown_since),
+            "went_well": False,
+            "message_id": "",
+        }
+
+    def of_read(self, account: Account) -> dict[str, Any]:
+        """Give what a slot of the Conversations API takes."""
+        return {
+            **self._always(account.id),
+            "paces": [self._pace(account, Bucket.CONVERSATIONS)],
+        }
+
+    def of_outcome(self, outcome: Outcome) -> dict[str, Any]:
+        """Say how a pass ended."""
+        match outcome:
+            case Postponed(why=Wait.VERIFY):
+                return {"ending": "doubtful", "due": self._time.there(outcome.until)}
+            case Postponed() | Retrying():
+                return {"ending": "waiting", "due": self._time.there(outcome.until)}
+            case HandedBack():
+                return {"ending": "handed back"}
+            case Completed():
+                message_id = outcome.progress.sent[-1] or ""
+                return {"ending": "ended", "went_well": True, "message_id": message_id}
+            case Dead():
+                return {"ending": "ended"}
+            case Duplicate():
+                raise ValueError("a duplicate ends nothing")
+
+    def _always(self, account_id: str) -> dict[str, Any]:
+        return {
+            "born": self._born.get(self.keys(account_id)[1], ""),
+            "keep_s": self._keep_s,
+            # How requests ended is kept by generations; three of them cover the time to keep.
+            "generation_s": self._keep_s / 2,
+            "deadline": 0,
+        }
+
+    def _moment(self, moment: float | None) -> float:
+        return 0 if moment is None else self._time.there(moment)
+
+    def _pace(self, account: Account | None, bucket: Bucket) -> dict[str, Any]:
+        limit = PUBLISHED_LIMITS[bucket]
+        if account is not None:
+            limit = account.limits.get(bucket, limit)
+        pace = self._paces.get(limit)
+        if pace is None:
+            pace = self._paces[limit] = Pace.within(limit, margin=self._margin)
+        return {"bucket": bucket.value, "interval": pace.interval_s, "burst": pace.burst}
+
+    @property
+    def _wakes(self) -> str:
+        return f"{self._prefix}:wake:"
+
+
+def of_patience(patience: Patience) -> dict[str, bool]:
+    """Say whether the script may answer that it takes a moment."""
+    return {"may_wait": patience.may_wait, "has_waited": patience.has_waited}
+
+
+def _token_digest(account: Account) -> str:
+    """Tell tokens apart without storing any."""
+    return blake2b(account.token.reveal.encode(), digest_size=8).hexdigest()
