@@ -76,17 +76,19 @@ async def test_sent_request_put_back_from_the_dead_letters_stays_sent(gate: Worl
 
 async def test_account_limit_holds_and_the_rest_gets_a_schedule(gate: World) -> None:
     account = Account(ACCOUNT, Secret("t"), limits={Bucket.TEXT: Limit(10, 1.0)})
-    answers = [
-        await gate.admit(a_request(id=f"n{n}", recipient={"id": f"p{n}"}), account)
-        for n in range(60)
-    ]
+    answers = await asyncio.gather(
+        *(
+            gate.admit(a_request(id=f"n{n}", recipient={"id": f"p{n}"}), account)
+            for n in range(60)
+        )
+    )
     slots = [answer.slot for answer in answers if isinstance(answer, Go)]
     parked = [answer.until for answer in answers if isinstance(answer, NotYet)]
     assert len(slots) + len(parked) == 60
     assert slots == sorted(slots)
     assert slots[-1] <= gate.clock.now() + 2.0
-    assert parked == sorted(parked)
-    assert parked[0] > slots[-1]
+    assert len(set(parked)) == len(parked)
+    assert min(parked) > slots[-1]
     for start in slots:
         assert sum(start <= slot < start + 1.0 for slot in slots) <= 10
 
@@ -341,8 +343,8 @@ async def test_reads_of_a_conversation_have_a_limit_of_their_own(gate: World) ->
 
 async def test_newcomers_may_go_while_all_that_are_parked_are_stuck(gate: World) -> None:
     account = Account(ACCOUNT, Secret("t"), limits={Bucket.TEXT: Limit(10, 1.0)})
-    for n in range(100):
-        await gate.admit(a_request(id=f"n{n}", recipient={"id": f"p{n}"}), account)
+    flood = [a_request(id=f"n{n}", recipient={"id": f"p{n}"}) for n in range(100)]
+    await asyncio.gather(*(gate.admit(request, account) for request in flood))
     gate.clock.time += 3
     newcomers = [a_request(id=f"new{n}", recipient={"id": f"q{n}"}) for n in range(2)]
     assert isinstance(await gate.admit(newcomers[0], account), Go)

@@ -22,9 +22,10 @@ class TurnSoon:
 
 @dataclass(frozen=True, slots=True)
 class SlotSoon:
-    """Ask again at `at` (unix seconds)."""
+    """Ask again at `at` (unix seconds). `reserved` is for the gate itself: the slot it keeps."""
 
     at: float
+    reserved: object = None
 
 
 Answer = Admission | TurnSoon | SlotSoon
@@ -32,10 +33,11 @@ Answer = Admission | TurnSoon | SlotSoon
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Whether there is time left to wait in hand, and whether a SlotSoon was waited for."""
+    """Whether there is time left to wait in hand, whether a SlotSoon was waited for, and which."""
 
     may_wait: bool = True
     has_waited: bool = False
+    reserved: object = None
 
 
 async def patiently(decide: Callable[[Patience], Awaitable[Answer]], clock: Clock) -> Admission:
@@ -46,7 +48,9 @@ async def patiently(decide: Callable[[Patience], Awaitable[Answer]], clock: Cloc
     answer: Answer | None = None
     while True:
         left_s = min(loop_end - loop.time(), clock_end - clock.now())
-        answer = await decide(Patience(left_s > 0, isinstance(answer, SlotSoon)))
+        soon = answer if isinstance(answer, SlotSoon) else None
+        reserved = None if soon is None else soon.reserved
+        answer = await decide(Patience(left_s > 0, soon is not None, reserved))
         match answer:
             case TurnSoon():
                 await _called(answer.called, within_s=min(POLL_S, left_s))

@@ -70,6 +70,8 @@ class Sender:
         Catching up would put more calls into a window than the limit allows.
         """
         attempt.is_slot_unused = True
+        # Grows with each miss, so that a machine that is always late gets on as well.
+        allowed_s = LATEST_S
         while True:
             await self._clock.sleep_until(slot)
             async with self._permits:
@@ -80,8 +82,9 @@ class Sender:
                     stopped = self._stop_now(attempt)
                     if stopped is not None:
                         return stopped
-                    if self._clock.now() <= slot + LATEST_S:
+                    if self._clock.now() <= slot + allowed_s:
                         return await self._called(attempt)
+                    allowed_s += LATEST_S
                     following = await self._next(attempt)
                     if not isinstance(following, Go):
                         return following

@@ -31,14 +31,20 @@ from worker.gate.redis.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A slot that was granted, as the scripts write it: what it takes to give it back."""
+    """A slot as the scripts write it: when (Redis's time), and what it takes to give it back."""
 
+    at: float
     bucket: str
     before: str
     after: str
 
-    def unused(self) -> dict[str, Any]:
-        return {"unused": {"bucket": self.bucket, "before": self.before, "after": self.after}}
+    def facts(self) -> dict[str, Any]:
+        return {
+            "slot": self.at,
+            "bucket": self.bucket,
+            "before": self.before,
+            "after": self.after,
+        }
 
 
 class Arguments:
@@ -170,9 +176,12 @@ class Arguments:
         return f"{self._prefix}:wake:"
 
 
-def of_patience(patience: Patience) -> dict[str, bool]:
-    """Say whether the script may answer that it takes a moment."""
-    return {"may_wait": patience.may_wait, "has_waited": patience.has_waited}
+def of_patience(patience: Patience) -> dict[str, Any]:
+    """Say whether the script may answer that it takes a moment, and what was waited for."""
+    facts: dict[str, Any] = {"may_wait": patience.may_wait, "has_waited": patience.has_waited}
+    if isinstance(patience.reserved, Slot):
+        facts["reserved"] = patience.reserved.facts()
+    return facts
 
 
 def _token_digest(account: Account) -> str:

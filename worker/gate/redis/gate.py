@@ -56,6 +56,8 @@ from worker.ports import Clock
 HOLD_WITHOUT_REDIS_S = 30.0
 PARK_WITHOUT_REDIS_S = 15.0
 RENEW_EVERY_S = 10.0
+# How long before its slot a request asks for it again; what the way to Redis may take under load.
+EARLY_S = 0.05
 REFRESH_EVERY_S = 0.25
 
 
@@ -173,7 +175,7 @@ class RedisGate:
     def _go(
         self, request: SendRequest, nonce: str, answer: Sequence[bytes], progress: Progress
     ) -> Go:
-        slot = Slot(answer[3].decode(), answer[4].decode(), answer[5].decode())
+        slot = _slot(answer)
         self._arguments.note_birth(request.account_id, answer[6].decode())
         self._held[request.key] = Held(request, nonce, self._clock.now(), len(progress.sent), slot)
         return Go(self._time.here(float(answer[2])), progress)
@@ -183,7 +185,10 @@ class RedisGate:
             case b"not yet":
                 return NotYet(self._time.here(float(answer[2])), Wait(answer[3].decode()))
             case b"slot soon":
-                return SlotSoon(self._time.here(float(answer[2])))
+                at = self._time.here(float(answer[2]))
+                if len(answer) == 3:
+                    return SlotSoon(at)
+                return SlotSoon(at - EARLY_S, _slot(answer))
             case b"late":
                 return TooLate()
             case b"closed":
@@ -202,7 +207,7 @@ class RedisGate:
         facts = self._arguments.of_ask(ask, held.nonce)
         facts |= {"went_well": has_sent, "message_id": (sent[-1] or "") if has_sent else ""}
         if held.slot is not None and not has_sent:
-            facts |= held.slot.unused()
+            facts["unused"] = held.slot.facts()
 
         async def decide(patience: Patience) -> Answer:
             now = facts | of_patience(patience)
@@ -270,7 +275,7 @@ class RedisGate:
         facts = self._arguments.of_request(request, nonce, outcome.progress)
         facts |= self._arguments.of_outcome(outcome)
         if is_slot_unused and held is not None and held.slot is not None:
-            facts |= held.slot.unused()
+            facts["unused"] = held.slot.facts()
         if isinstance(outcome, Completed):
             await self._went_well(request)
         packed = b"" if event is None else pack_event(event, request)
@@ -317,3 +322,8 @@ class RedisGate:
                         await self._scripts.run(scripts.RENEW, held.request, facts)
                     except StoreUnavailable:
                         break  # `trouble` tells; the leases outlast two rounds
+
+
+def _slot(answer: Sequence[bytes]) -> Slot:
+    at, bucket, before, after = answer[2:6]
+    return Slot(float(at), bucket.decode(), before.decode(), after.decode())

@@ -85,7 +85,7 @@ if rank > 0 then
   end
   return not_yet(look_again_at(rank), 'turn', id)
 end
-ask.has_begun = ask.sent > 0
+ask.has_begun, ask.is_unrecorded = ask.sent > 0, true
 answer = slot_for(ask.paces[ask.sent + 1], id)
 if answer[1] == 'go' then
   if not ask.is_newcomer then

@@ -13,7 +13,7 @@ local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 
 local HOLD_S, NEWCOMER_HOLD_S, BULK_AHEAD_S = 2.0, 0.25, 0.1
 local LEASE_S, LOST_S = 30.0, 120.0
-local IDLE_S, LATE_S = 1.0, 1.5
+local IDLE_S, LATE_S, SOON_S = 1.0, 1.5, 0.05
 local PER_PLACE_S, SHORTEST_WAIT_S, NEAR = 0.25, 1.0, 3
 
 local function number(value)
@@ -305,8 +305,22 @@ local function not_yet(due, why, id)
   return {'not yet', text(now), text(due), why}
 end
 
+-- The slot that this request reserved a moment ago, while it is still fresh.
+local function own_slot(pace)
+  local own = ask.reserved
+  if own and own.bucket == pace.bucket and now <= own.slot + SOON_S then
+    look_at_birth()
+    return {'go', text(now), text(own.slot), pace.bucket, own.before, own.after, born_id}
+  end
+end
+
+-- A slot that is some way off is waited for without an attempt record: should the worker die
+-- meanwhile, nobody has to ask whether the message went.
 local function granted(pace, latest)
   local slot, before, after = reserve(pace, latest)
+  if slot and slot > now + 2 * SOON_S and ask.may_wait and ask.is_unrecorded then
+    return {'slot soon', text(now), text(slot), pace.bucket, text(before), text(after)}
+  end
   if slot then
     return {'go', text(now), text(slot), pace.bucket, text(before), text(after), born_id}
   end
@@ -335,6 +349,13 @@ end
 
 local function slot_for(pace, id)
   local state, detail, is_probed = closure()
+  local own = state == 'open' and own_slot(pace)
+  if own then
+    return own
+  end
+  if ask.reserved then
+    give_back(ask.reserved)
+  end
   if state == 'closed' then
     return {'closed', text(now), detail}
   end
