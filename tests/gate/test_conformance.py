@@ -77,10 +77,7 @@ async def test_sent_request_put_back_from_the_dead_letters_stays_sent(gate: Worl
 async def test_account_limit_holds_and_the_rest_gets_a_schedule(gate: World) -> None:
     account = Account(ACCOUNT, Secret("t"), limits={Bucket.TEXT: Limit(10, 1.0)})
     answers = await asyncio.gather(
-        *(
-            gate.admit(a_request(id=f"n{n}", recipient={"id": f"p{n}"}), account)
-            for n in range(60)
-        )
+        *(gate.admit(a_request(id=f"n{n}", recipient={"id": f"p{n}"}), account) for n in range(60))
     )
     slots = [answer.slot for answer in answers if isinstance(answer, Go)]
     parked = [answer.until for answer in answers if isinstance(answer, NotYet)]

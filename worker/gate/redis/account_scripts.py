@@ -14,8 +14,12 @@ from worker.gate.redis.failure import StoreUnavailable
 from worker.gate.redis.redis_time import RedisTime
 from worker.gate.redis.script import Script
 from worker.gate.redis.store import Store
+from worker.ports import Clock
 
 RETRY_S = 0.2
+# A call that Redis takes up later than this is refused there: whoever made it has given it up. A
+# little more than the store's own timeout.
+FRESH_S = 3.0
 
 Result = TypeVar("Result")
 
@@ -23,7 +27,8 @@ Result = TypeVar("Result")
 class AccountScripts:
     """Runs scripts, and takes the time from their answers."""
 
-    def __init__(self, store: Store, arguments: Arguments, time: RedisTime) -> None:
+    def __init__(self, store: Store, arguments: Arguments, time: RedisTime, clock: Clock) -> None:
+        self._clock = clock
         self._store = store
         self._arguments = arguments
         self._time = time
@@ -52,8 +57,12 @@ class AccountScripts:
     ) -> Any:
         """Run a script about an account; raises StoreUnavailable."""
         keys = self._arguments.keys(account_id)
-        answer = await self._store.call(script, keys, [orjson.dumps(facts), *args])
-        self._time.note(float(answer[1] if isinstance(answer, list) else answer))
+        asked_at = self._clock.now()
+        by = self._time.there(asked_at) + FRESH_S if self._time.is_known else 0
+        answer = await self._store.call(script, keys, [orjson.dumps({**facts, "by": by}), *args])
+        self._time.note(float(answer[1]), asked_at=asked_at)
+        if answer[0] == b"stale":
+            raise StoreUnavailable("Redis took a call up too late")
         return answer
 
     async def insist(

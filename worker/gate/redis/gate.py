@@ -87,7 +87,7 @@ class RedisGate:
         self._numbers = itertools.count(1)
         self._time = RedisTime(clock)
         self._arguments = Arguments(store, self._time, prefix=prefix, margin=margin, keep_s=keep_s)
-        self._scripts = AccountScripts(store, self._arguments, self._time)
+        self._scripts = AccountScripts(store, self._arguments, self._time, clock)
         self._platform = Platform(store, prefix)
         self._held: dict[tuple[str, str], Held] = {}
         self._waiting: dict[bytes, asyncio.Event] = {}

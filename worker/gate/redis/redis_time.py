@@ -2,37 +2,51 @@
 
 from worker.ports import Clock
 
-# A reply that took this much longer than the quickest says that a clock was set.
-STEP_S = 0.25
-SAMPLES_OF_A_STEP = 3
+# Two clocks drift apart by some ten microseconds a second; more would be a bad clock.
+DRIFT = 5e-5
 
 
 class RedisTime:
-    """Keeps the smallest difference seen: of the quickest reply, so the truest one."""
+    """Keeps between which bounds our clock is ahead of Redis's.
+
+    Redis told its time after the call was made and before the reply came. Every call narrows the
+    bounds; a slow one just does not, and only a clock that was set contradicts them.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._ahead_s: float | None = None
-        self._late = 0
+        self._least_s: float | None = None
+        self._most_s = 0.0
+        self._noted_at = 0.0
 
-    def note(self, moment: float) -> None:
-        """Take the time of a reply that has just come."""
-        ahead_s = self._clock.now() - moment
-        if self._ahead_s is None or ahead_s < self._ahead_s:
-            self._ahead_s, self._late = ahead_s, 0
-        elif ahead_s > self._ahead_s + STEP_S:
-            self._late += 1
-            if self._late >= SAMPLES_OF_A_STEP:
-                self._ahead_s, self._late = ahead_s, 0
+    def note(self, moment: float, *, asked_at: float) -> None:
+        """Take the time from a reply that has just come to a call made at `asked_at` (ours)."""
+        now = self._clock.now()
+        least_s, most_s = asked_at - moment, now - moment
+        if self._least_s is None:
+            self._least_s, self._most_s = least_s, most_s
         else:
-            self._late = 0
-            # Clocks drift apart by some ten microseconds a second.
-            self._ahead_s += min(ahead_s - self._ahead_s, 1e-6)
+            drift_s = abs(now - self._noted_at) * DRIFT
+            known_least_s, known_most_s = self._least_s - drift_s, self._most_s + drift_s
+            if least_s > known_most_s or most_s < known_least_s:
+                self._least_s, self._most_s = least_s, most_s
+            else:
+                self._least_s = max(least_s, known_least_s)
+                self._most_s = min(most_s, known_most_s)
+        self._noted_at = now
+
+    @property
+    def is_known(self) -> bool:
+        return self._least_s is not None
 
     def here(self, moment: float) -> float:
         """Turn a moment of Redis into one of this process."""
-        return moment + (self._ahead_s or 0.0)
+        return moment + self._ahead_s
 
     def there(self, moment: float) -> float:
         """Turn a moment of this process into one of Redis."""
-        return moment - (self._ahead_s or 0.0)
+        return moment - self._ahead_s
+
+    @property
+    def _ahead_s(self) -> float:
+        return 0.0 if self._least_s is None else (self._least_s + self._most_s) / 2

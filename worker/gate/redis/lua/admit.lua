@@ -20,6 +20,8 @@ local function doubtful(since)
 end
 
 -- What the ledger knows. An answer, or nil when the request may run from `progress` on.
+local is_repeated = false
+
 local function known()
   local v = redis.call('HMGET', record, 'fingerprint', 'state', 'nonce', 'lease', 'since',
     'progress', 'attempts', 'sent', 'event')
@@ -41,6 +43,8 @@ local function known()
     return {'reused', text(now)}
   end
   local is_ours, is_alive = v[3] == ask.nonce, number(v[4]) > now
+  -- The same question again: its first answer was lost, and nothing was sent for it.
+  is_repeated = is_ours and v[2] == 'running'
   if not is_ours and is_alive and v[2] ~= 'waiting' then
     -- Its place is its own to keep; this copy only looks again later.
     return {'not yet', text(now), text(math.min(number(v[4]), now + HOLD_S) + 0.5), 'elsewhere'}
@@ -93,5 +97,7 @@ if answer[1] == 'go' then
   end
   begin(record, fingerprint, progress)
   answer[8], answer[9] = progress, text(ask.attempts)
+elseif is_repeated then
+  forget(record, fingerprint, progress)
 end
 return answer

@@ -11,6 +11,11 @@ local ask = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 
+-- A Redis that was frozen finds old calls in its sockets: whoever made them asks again by now.
+if ask.by > 0 and now > ask.by then
+  return {'stale', string.format('%.6f', now)}
+end
+
 local HOLD_S, NEWCOMER_HOLD_S, BULK_AHEAD_S = 2.0, 0.25, 0.1
 local LEASE_S, LOST_S = 30.0, 120.0
 local IDLE_S, LATE_S, SOON_S = 1.0, 1.5, 0.05
@@ -272,6 +277,15 @@ local function write(record, fingerprint, state, lease, since, progress)
     'lease', text(lease), 'since', text(since), 'progress', progress,
     'attempts', ask.attempts, 'sent', ask.sent)
   expire(record, ask.keep_s)
+end
+
+-- No attempt is under way: what is worth keeping is only what earlier ones came to.
+local function forget(record, fingerprint, progress)
+  if ask.attempts > 0 or ask.sent > 0 then
+    write(record, fingerprint, 'waiting', 0, 0, progress)
+  else
+    redis.call('DEL', record)
+  end
 end
 
 -- Message ids of the conversation's last seconds: a check must not take one of them for another.

@@ -19,10 +19,8 @@ if ending == 'ended' then
   redis.call('HSET', record, 'event', event)
 elseif ending == 'doubtful' then
   write(record, fingerprint, 'doubtful', 0, ask.in_doubt_since, progress)
-elseif ask.attempts > 0 or ask.sent > 0 then
-  write(record, fingerprint, 'waiting', 0, 0, progress)
 else
-  redis.call('DEL', record)
+  forget(record, fingerprint, progress)
 end
 
 if ending == 'waiting' or ending == 'doubtful' then
@@ -30,4 +28,4 @@ if ending == 'waiting' or ending == 'doubtful' then
 else
   leave(id)
 end
-return text(now)
+return {'done', text(now)}

@@ -5,4 +5,4 @@ if redis.call('HGET', record, 'nonce') == ask.nonce then
   redis.call('HSET', record, 'lease', text(now + LEASE_S))
   hold_place(id, now + LEASE_S, ask.worker)
 end
-return text(now)
+return {'done', text(now)}

@@ -11,4 +11,4 @@ if v[1] == 'concluded' then
   end
   redis.call('DEL', record)
 end
-return text(now)
+return {'done', text(now)}
