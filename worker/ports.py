@@ -43,14 +43,6 @@ class Accounts(Protocol):
 class Gate(Protocol):
     """Limits, turns and cooldowns: who may send when (design 5)."""
 
-    @property
-    def trouble(self) -> str | None:
-        """Why nothing can be sent now, as a sentence for the readiness page; None if all is well.
-
-        Meanwhile the methods below wait, or put the request off.
-        """
-        ...
-
     async def admit(self, ask: Ask) -> Admission:
         """Ask to send the next part: duplicate, closed, deadline, turn, rate, attempt record.
 
@@ -64,6 +56,10 @@ class Gate(Protocol):
 
         Also when the last slot was missed: it is given back as far as that can be done.
         """
+        ...
+
+    def is_closed(self, account_id: AccountId) -> bool:
+        """Whether the account was closed since its last slot was granted: the last look."""
         ...
 
     async def close(self, ask: Ask, result: Throttled | Refused) -> Closed | NotYet:

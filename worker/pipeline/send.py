@@ -82,13 +82,17 @@ class Sender:
                     stopped = self._stop_now(attempt)
                     if stopped is not None:
                         return stopped
-                    if self._clock.now() <= slot + allowed_s:
+                    if self._is_still_good(attempt, slot + allowed_s):
                         return await self._called(attempt)
                     allowed_s += LATEST_S
                     following = await self._next(attempt)
                     if not isinstance(following, Go):
                         return following
                     slot = following.slot
+
+    def _is_still_good(self, attempt: Attempt, latest: float) -> bool:
+        is_closed = self._gate.is_closed(attempt.request.account_id)
+        return not is_closed and self._clock.now() <= latest
 
     async def _called(self, attempt: Attempt) -> Sent | Outcome:
         called_at = self._clock.now()

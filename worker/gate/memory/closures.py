@@ -79,6 +79,11 @@ class Closures:
                 if name == APP:
                     self._outage.is_over()
 
+    def is_closed(self, account_id: str, *, now: float) -> bool:
+        """Whether nobody may call, not even to ask."""
+        closures = (self._closures.get(name) for name in (APP, account_id))
+        return any(c is not None and c.until > now and not c.is_probed for c in closures)
+
     def of(self, account_id: str) -> Closure | None:
         """Give what closes the account, or the app."""
         return self._closures.get(APP) or self._closures.get(account_id)

@@ -29,7 +29,7 @@ from worker.core.outcome import (
 from worker.core.outcome_event import OutcomeEvent
 from worker.core.progress import Progress
 from worker.core.reason import Reason
-from worker.core.request import OnUnknown, SendRequest
+from worker.core.request import AccountId, OnUnknown, SendRequest
 from worker.core.send_result import Refused, Scope, Throttled
 from worker.gate.memory.closures import APP, Closures, Cooling
 from worker.gate.memory.ledger import Ended, Ledger, Open
@@ -198,6 +198,9 @@ class MemoryGate:
             return Go(answer.slot, ask.progress) if isinstance(answer, Go) else answer
 
         return await patiently(decide, self._clock)
+
+    def is_closed(self, account_id: AccountId) -> bool:
+        return self._closures.is_closed(account_id, now=self._clock.now())
 
     async def close(self, ask: Ask, result: Throttled | Refused) -> Closed | NotYet:
         now, account = self._clock.now(), ask.account

@@ -74,6 +74,11 @@ class Arguments:
         """Where a worker hears that it is a request's turn."""
         return f"{self._wakes}{worker}"
 
+    @property
+    def closings(self) -> str:
+        """Where all workers hear that an account was closed."""
+        return f"{self._prefix}:closed"
+
     def note_birth(self, account_id: str, born: str) -> None:
         """Remember which Redis gave a slot: another one knows nothing of it."""
         self._born[self.keys(account_id)[1]] = born
@@ -119,6 +124,8 @@ class Arguments:
             "worker": worker,
             "wakes": self._wakes,
             "nonce": nonce,
+            "account": request.account_id,
+            "closings": self.closings,
             "attempts": progress.attempts,
             "sent": len(progress.sent),
             "in_doubt_since": self._moment(progress.unknown_since),

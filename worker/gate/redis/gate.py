@@ -31,7 +31,7 @@ from worker.core.outcome import (
 from worker.core.outcome_event import OutcomeEvent
 from worker.core.progress import Progress
 from worker.core.reason import Reason
-from worker.core.request import SendRequest
+from worker.core.request import AccountId, SendRequest
 from worker.core.send_result import Refused, Scope, Throttled
 from worker.gate.patience import Answer, Patience, SlotSoon, TurnSoon, patiently
 from worker.gate.redis import scripts
@@ -91,6 +91,7 @@ class RedisGate:
         self._platform = Platform(store, prefix)
         self._held: dict[tuple[str, str], Held] = {}
         self._waiting: dict[bytes, asyncio.Event] = {}
+        self._closed: dict[str, float] = {}
 
     @property
     def trouble(self) -> str | None:
@@ -102,6 +103,7 @@ class RedisGate:
             tasks.create_task(
                 self._store.subscribe(self._arguments.channel(self._worker), self._wake)
             )
+            tasks.create_task(self._store.subscribe(self._arguments.closings, self._hear))
             tasks.create_task(self._renew())
             while True:
                 await asyncio.sleep(REFRESH_EVERY_S)
@@ -176,6 +178,8 @@ class RedisGate:
         self, request: SendRequest, nonce: str, answer: Sequence[bytes], progress: Progress
     ) -> Go:
         slot = _slot(answer)
+        # Whoever is granted one may use it, be it to ask whether the account is open again.
+        self._closed.pop(request.account_id, None)
         self._arguments.note_birth(request.account_id, answer[6].decode())
         self._held[request.key] = Held(request, nonce, self._clock.now(), len(progress.sent), slot)
         return Go(self._time.here(float(answer[2])), progress)
@@ -221,6 +225,15 @@ class RedisGate:
 
         return await patiently(decide, self._clock)
 
+    def is_closed(self, account_id: AccountId) -> bool:
+        if self._platform.state.is_closed and not self._platform.state.is_probed:
+            return True
+        until = self._closed.get(account_id)
+        if until is not None and until <= self._clock.now():
+            del self._closed[account_id]
+            until = None
+        return until is not None
+
     async def close(self, ask: Ask, result: Throttled | Refused) -> Closed | NotYet:
         now, error = self._clock.now(), result.error
         if isinstance(result, Throttled) and result.scope is Scope.CONVERSATION:
@@ -243,6 +256,8 @@ class RedisGate:
         if result.scope is Scope.APP:
             state = await lasting(lambda: self._platform.throttle(error, result.retry_after_s))
             return await self._delay(ask, state.until)
+        # At once, not only when the message comes back around.
+        self._closed[ask.request.account_id] = now + cooldowns_s(result.retry_after_s)[0]
         facts = self._arguments.of_ask(ask, "") | {"cooldowns": cooldowns_s(result.retry_after_s)}
         return self._postponed(
             await self._scripts.insist(scripts.CLOSE, ask.request, facts, pack_error(error))
@@ -305,6 +320,10 @@ class RedisGate:
 
     async def _went_well(self, request: SendRequest) -> None:
         await lasting(lambda: self._platform.went_well(request.account_id, now=self._clock.now()))
+
+    def _hear(self, message: bytes) -> None:
+        account_id, _, until = message.decode().partition(" ")
+        self._closed[account_id] = self._time.here(float(until))
 
     def _wake(self, digest: bytes) -> None:
         waiting = self._waiting.get(digest)

@@ -21,4 +21,5 @@ end
 redis.call('HSET', P .. 'c', 'until', text(opens_at), 'error', failure, 'final', '0',
   'token', '', 'probed', '0', 'kind', '', 'since', text(now), 'strikes', strikes)
 expire(P .. 'c', opens_at - now + 3600)
+redis.call('PUBLISH', ask.closings, ask.account .. ' ' .. text(opens_at))
 return {'not yet', text(now), text(park(ask.paces[ask.sent + 1], opens_at)), 'cooldown'}
