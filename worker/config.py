@@ -71,12 +71,12 @@ def _gate_url(value: SecretStr) -> SecretStr:
     if not text.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("must be memory://, or a Redis: redis://, rediss:// or unix://")
     if text.startswith("unix://"):
-        url = URL(text)
+        url = _read(text)
         if len(url.path) < 2:
             raise ValueError("must name the whole path of the socket: unix:///run/redis.sock")
     else:
         _check_readable(value)
-        url = URL(text)
+        url = _read(text)
         if not _DATABASE.fullmatch(url.path):
             raise ValueError("must end after the host, or with / and the number of a database")
     if not _DATABASE.fullmatch("/" + url.query.get("db", "")):
@@ -84,6 +84,14 @@ def _gate_url(value: SecretStr) -> SecretStr:
     if set(url.query) - _REDIS_OPTIONS:
         raise ValueError(f"may have the options {', '.join(sorted(_REDIS_OPTIONS))} only")
     return value
+
+
+def _read(text: str) -> URL:
+    try:
+        return URL(text)
+    except ValueError:
+        # Its text may quote a part of the password.
+        raise ValueError("is no URL; in names and passwords write / as %2F, : as %3A") from None
 
 
 def _http_url(value: str) -> str:

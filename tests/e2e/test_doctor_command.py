@@ -9,11 +9,14 @@ from typing import Any
 import aio_pika
 import pytest
 import pytest_asyncio
+from redis.asyncio import Redis
 
+from tests.integration.gate.redis_servers import redis_cluster
 from tests.support.commands import IGSEND, Finished, igsend, run
-from tests.support.nodes import Broker
+from tests.support.nodes import Broker, require_redis
 from tests.support.system import running_sandbox, settings_for, token_files
 from worker.config import Config, variable
+from worker.local.redis import RedisNode, private_redis
 
 pytestmark = pytest.mark.broker
 
@@ -102,6 +105,86 @@ async def test_a_part_that_fails_is_named_with_advice(settings: Mapping[str, str
         assert failed[part]["advice"]
         assert done.err == f"igsend: not fit to run: {part}\n"
         assert "geheim" not in done.out
+
+
+GATE_PARTS = ["gate", "gate memory", "gate persistence"]
+
+
+def gate_checks(done: Finished) -> dict[str, tuple[str, str]]:
+    return {
+        what: (check["verdict"], check["found"])
+        for what, check in checks(done).items()
+        if what in GATE_PARTS
+    }
+
+
+async def test_a_redis_that_keeps_what_it_is_told_is_ok(
+    settings: Mapping[str, str], own_redis: RedisNode
+) -> None:
+    done = await doctor(settings, "--json", GATE_URL=own_redis.url)
+    assert done.code == 0
+    assert {what: verdict for what, (verdict, _) in gate_checks(done).items()} == dict.fromkeys(
+        GATE_PARTS, "ok"
+    )
+    version, cluster = gate_checks(done)["gate"][1].split(", ")
+    assert version.startswith(("Redis ", "Valkey "))
+    assert cluster == "no cluster"
+
+
+async def test_a_redis_that_may_forget_is_a_warning_with_what_that_means(
+    settings: Mapping[str, str],
+) -> None:
+    require_redis()
+    async with private_redis() as node:
+        async with Redis.from_url(node.url) as client:
+            await client.config_set("maxmemory-policy", "allkeys-lru")
+        done = await doctor(settings, "--json", GATE_URL=node.url)
+        found = gate_checks(done)
+        assert (done.code, found["gate"][0]) == (0, "ok")
+        assert found["gate memory"][0] == found["gate persistence"][0] == "warn"
+        assert "allkeys-lru: it may drop what was sent already" in found["gate memory"][1]
+        assert "after a restart it has forgotten what was sent" in found["gate persistence"][1]
+        async with Redis.from_url(node.url) as client:
+            await client.config_set("save", "60 1")
+        kept = gate_checks(await doctor(settings, "--json", GATE_URL=node.url))
+        assert kept["gate persistence"][0] == "ok"
+        assert "snapshots only" in kept["gate persistence"][1]
+
+
+async def test_every_node_of_a_cluster_is_looked_at(
+    settings: Mapping[str, str], tmp_path: Path
+) -> None:
+    async with redis_cluster(tmp_path, appendonly="yes") as nodes:
+        await nodes[2].do("CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
+        done = await doctor(settings, "--json", GATE_URL=nodes[0].url)
+        found = gate_checks(done)
+        assert found["gate"][1].endswith(", a cluster of 3")
+        assert f"{nodes[2].port} has the maxmemory-policy volatile-ttl" in found["gate memory"][1]
+        assert found["gate persistence"][0] == "ok"
+        nodes[1].kill()
+        done = await doctor(settings, "--json", GATE_URL=nodes[0].url)
+        assert (done.code, gate_checks(done)["gate"][0]) == (1, "fail")
+        assert f"Redis at 127.0.0.1:{nodes[1].port}: " in gate_checks(done)["gate"][1]
+
+
+async def test_a_redis_that_is_away_or_refuses_fails_without_its_password(
+    settings: Mapping[str, str], own_redis: RedisNode
+) -> None:
+    place = own_redis.url.removeprefix("redis://")
+    async with Redis.from_url(own_redis.url) as client:
+        await client.config_set("requirepass", "rightpw")
+        away, wrong = await asyncio.gather(
+            doctor(settings, "--json", GATE_URL="redis://:geheim@127.0.0.1:1"),
+            doctor(settings, "--json", GATE_URL=f"redis://:geheim@{place}"),
+        )
+        await client.execute_command("REPLICAOF", "127.0.0.1", "1")  # type: ignore[no-untyped-call]
+        replica = await doctor(settings, "--json", GATE_URL=f"redis://:rightpw@{place}")
+    said = ("Redis at 127.0.0.1:1: ", "refuses the user name or password", "read-only replica")
+    for done, words in zip((away, wrong, replica), said, strict=True):
+        assert (done.code, gate_checks(done)["gate"][0]) == (1, "fail")
+        assert words in gate_checks(done)["gate"][1]
+        assert checks(done)["gate"]["advice"]
+        assert not any(secret in done.out + done.err for secret in ("geheim", "rightpw"))
 
 
 async def test_everything_wrong_is_reported_at_once(settings: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import resource
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -17,6 +17,12 @@ from worker.accounts.source import AccountsError, AccountSource
 from worker.cli.broker import wire_connection_to
 from worker.cli.failure import CommandFailed, config_from_environment
 from worker.config import Config
+from worker.gate.redis.address import Address
+from worker.gate.redis.facts import Facts, facts_from, makes_snapshots, refusal_of
+from worker.gate.redis.failure import CONNECTION_ERRORS, describe
+from worker.gate.redis.slots import slots_seen_by
+from worker.gate.redis.store import TIMEOUT_S
+from worker.gate.redis.wire import wire_to
 from worker.graph.reach import ReachError, date_header
 from worker.rabbit.declare import TopologyError
 from worker.rabbit.declare import check as check_topology
@@ -43,6 +49,16 @@ class Line:
     what: str
     found: str
     advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A Redis that the gate uses, by itself or in a cluster."""
+
+    shown: str
+    facts: Facts
+    makes_snapshots: bool
+    refusal: str | None
 
 
 def doctor(
@@ -83,7 +99,8 @@ async def _lines(config: Config) -> AsyncIterator[Line]:
     yield await _api(config)
     for line in await _broker(config):
         yield line
-    yield _gate(config)
+    for line in await _gate(config):
+        yield line
     yield _files(config)
 
 
@@ -154,15 +171,77 @@ async def _broker(config: Config) -> list[Line]:
     return lines
 
 
-def _gate(config: Config) -> Line:
-    if config.gate_url.get_secret_value() == "memory://":
-        return Line(
-            Verdict.WARN,
-            "gate",
-            "memory://: limits and remembered ids are this process's own",
-            "run one worker only",
+async def _gate(config: Config) -> list[Line]:
+    url = config.gate_url.get_secret_value()
+    if url == "memory://":
+        found = "memory://: limits and remembered ids are this process's own"
+        return [Line(Verdict.WARN, "gate", found, "run one worker only")]
+    address = Address.of(url, timeout_s=TIMEOUT_S)
+    nodes = []
+    try:
+        for each in await _nodes_of(address):
+            address = each
+            nodes.append(await _node_at(each, config))
+    except CONNECTION_ERRORS as error:
+        found = f"Redis at {address.shown}: {describe(error, timeout_s=TIMEOUT_S)}"
+        return [Line(Verdict.FAIL, "gate", found, "start it, or mend IGSEND_GATE_URL")]
+    refused = [f"Redis at {node.shown}: {node.refusal}" for node in nodes if node.refusal]
+    if refused:
+        return [
+            Line(Verdict.FAIL, "gate", "; ".join(refused), "mend it; nothing is sent until then")
+        ]
+    facts = nodes[0].facts
+    found = f"{facts.product} {facts.version}, "
+    found += f"a cluster of {len(nodes)}" if facts.is_cluster else "no cluster"
+    return [Line(Verdict.OK, "gate", found), _eviction(nodes), _persistence(nodes)]
+
+
+async def _nodes_of(address: Address) -> list[Address]:
+    """List the primaries of a cluster, or the one Redis there is."""
+    async with wire_to(address) as wire:
+        facts = await facts_from(wire)
+    if not facts.is_cluster:
+        return [address]
+    return [address.at(*node) for node in sorted((await slots_seen_by(address)).nodes)]
+
+
+async def _node_at(address: Address, config: Config) -> Node:
+    async with wire_to(address) as wire:
+        return Node(
+            address.shown,
+            await facts_from(wire),
+            await makes_snapshots(wire),
+            await refusal_of(wire, f"{config.prefix}:probe"),
         )
-    return Line(Verdict.OK, "gate", "shared")
+
+
+def _eviction(nodes: Sequence[Node]) -> Line:
+    what = "gate memory"
+    evicting = [node for node in nodes if node.facts.eviction != "noeviction"]
+    if not evicting:
+        return Line(Verdict.OK, what, "maxmemory-policy is noeviction")
+    return Line(
+        Verdict.WARN,
+        what,
+        f"{evicting[0].shown} has the maxmemory-policy {evicting[0].facts.eviction}: it may drop "
+        "what was sent already, which is then sent again",
+        "set maxmemory-policy to noeviction",
+    )
+
+
+def _persistence(nodes: Sequence[Node]) -> Line:
+    what = "gate persistence"
+    if all(node.facts.has_append_only_file for node in nodes):
+        return Line(Verdict.OK, what, "everything is written to an append-only file")
+    if all(node.facts.has_append_only_file or node.makes_snapshots for node in nodes):
+        found = "snapshots only: after a crash it has forgotten what was sent since the last one"
+        return Line(Verdict.OK, what, found)
+    return Line(
+        Verdict.WARN,
+        what,
+        "off: after a restart it has forgotten what was sent, and a duplicate is sent again",
+        "set appendonly to yes, or have a replica that takes over",
+    )
 
 
 def _files(config: Config) -> Line:
