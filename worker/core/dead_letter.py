@@ -14,6 +14,7 @@ from worker.core.progress import (
     REASON,
     RECIPIENT_ID,
     SENT_PARTS,
+    UNKNOWN_SINCE,
     rfc3339,
 )
 from worker.core.reason import ADVICE, SAFE_TO_REPLAY
@@ -51,6 +52,7 @@ def dead_letter_headers(
         MESSAGE_ID: _cut(delivery.properties.message_id, _LONGEST_NAME),
         SENT_PARTS: sent_parts if progress.sent else None,
         RECIPIENT_ID: _whole(progress.recipient_id),
+        UNKNOWN_SINCE: None if progress.unknown_since is None else rfc3339(progress.unknown_since),
         PREFIX + "code": error.code if error else None,
         PREFIX + "subcode": error.subcode if error else None,
         PREFIX + "http-status": error.http_status if error else None,
