@@ -111,8 +111,12 @@ class Graph(Protocol):
         *,
         tag: Mapping[str, object],
         is_first_attempt: bool,
+        latest: float | None = None,
     ) -> SendResult:
-        """POST one part; every library failure becomes a result. Never retries by itself."""
+        """POST one part; every library failure becomes a result. Never retries by itself.
+
+        A call that cannot leave by `latest` (unix seconds) is Missed.
+        """
         ...
 
 

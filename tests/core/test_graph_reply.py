@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from worker.core.graph_errors import TABLE, UNLISTED, Row, Verdict
 from worker.core.graph_reply import MEDIA_ATTEMPTS, Reply, result_of
-from worker.core.send_result import NotSent, Refused, Scope, SendResult, Sent, Throttled, Unknown
+from worker.core.send_result import CallResult, NotSent, Refused, Scope, Sent, Throttled, Unknown
 
 
 def an_error_body(code: object, subcode: object = None, **fields: object) -> dict[str, Any]:
@@ -25,12 +25,12 @@ def judged(
     needs_message_id: bool = True,
     is_first_attempt: bool = True,
     retry_after_s: float | None = None,
-) -> SendResult:
+) -> CallResult:
     reply = Reply(http_status, body, retry_after_s)
     return result_of(reply, needs_message_id=needs_message_id, is_first_attempt=is_first_attempt)
 
 
-EXPECTED: dict[Verdict, tuple[type[SendResult], Scope | None]] = {
+EXPECTED: dict[Verdict, tuple[type[CallResult], Scope | None]] = {
     Verdict.UNKNOWN: (Unknown, None),
     Verdict.THROTTLED_APP: (Throttled, Scope.APP),
     Verdict.THROTTLED_ACCOUNT: (Throttled, Scope.ACCOUNT),

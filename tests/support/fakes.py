@@ -62,8 +62,10 @@ class FakeGraph:
         *,
         tag: Mapping[str, object],
         is_first_attempt: bool,
+        latest: float | None = None,
     ) -> SendResult:
         assert isinstance(is_first_attempt, bool)
+        assert latest is not None
         assert part.bucket == bucket_of(part.kind, {**part.body["recipient"]})
         self.sent.append((account.id, part, tag))
         self.called.set()

@@ -25,9 +25,15 @@ class HeldGraph:
         self.arguments: tuple[object, ...] = ()
 
     async def send(
-        self, account: Account, part: Part, *, tag: Mapping[str, object], is_first_attempt: bool
+        self,
+        account: Account,
+        part: Part,
+        *,
+        tag: Mapping[str, object],
+        is_first_attempt: bool,
+        latest: float | None = None,
     ) -> SendResult:
-        self.arguments = (account, part, tag, is_first_attempt)
+        self.arguments = (account, part, tag, is_first_attempt, latest)
         self.called.set()
         return await self.answer
 
@@ -41,7 +47,7 @@ async def test_call_is_in_flight_until_its_answer_and_passes_everything_on() -> 
         assert sample(metrics, "igsend_api_calls_in_flight") == 1
         graph.answer.set_result(Sent("mid", "person"))
     assert call.result() == Sent("mid", "person")
-    assert graph.arguments == (account, PART, TAG, False)
+    assert graph.arguments == (account, PART, TAG, False, None)
     assert sample(metrics, "igsend_api_calls_in_flight") == 0
     assert sample(metrics, "igsend_api_call_seconds_sum", result="sent") == 0.75
 

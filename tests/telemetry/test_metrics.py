@@ -6,7 +6,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.builders import an_error
 from tests.telemetry.samples import sample, some_metrics
 from worker.core.delivery import Lane
-from worker.core.send_result import NotSent, Refused, Scope, SendResult, Sent, Throttled, Unknown
+from worker.core.send_result import (
+    Missed,
+    NotSent,
+    Refused,
+    Scope,
+    SendResult,
+    Sent,
+    Throttled,
+    Unknown,
+)
 from worker.telemetry.metric_table import METRICS
 from worker.telemetry.metrics import Gauges
 
@@ -83,6 +92,7 @@ def test_redelivery_counts_as_a_delivery_too() -> None:
         (Throttled(Scope.APP, ERROR), "throttled"),
         (NotSent(ERROR), "not_sent"),
         (Unknown(ERROR), "unknown"),
+        (Missed(), "missed"),
     ],
 )
 def test_latency_of_a_call_is_kept_by_what_it_came_to(result: SendResult, name: str) -> None:

@@ -1,4 +1,4 @@
-"""From an HTTP answer of the Graph API to a SendResult."""
+"""From an HTTP answer of the Graph API to a CallResult."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from typing import Any
 
 from worker.core.graph_errors import REFUSAL_SCOPES, THROTTLE_SCOPES, UNLISTED, Verdict, row_for
 from worker.core.send_result import (
+    CallResult,
     GraphError,
     NotSent,
     Refused,
     Scope,
-    SendResult,
     Sent,
     Throttled,
     Unknown,
@@ -32,7 +32,7 @@ class Reply:
     retry_after_s: float | None = None
 
 
-def result_of(reply: Reply, *, needs_message_id: bool, is_first_attempt: bool = True) -> SendResult:
+def result_of(reply: Reply, *, needs_message_id: bool, is_first_attempt: bool = True) -> CallResult:
     """Classify an answer by (code, subcode); by status only for 429, 5xx and unreadable bodies.
 
     Meta documents no HTTP status for messaging errors, and an error object may come with a 200.
@@ -49,7 +49,7 @@ def result_of(reply: Reply, *, needs_message_id: bool, is_first_attempt: bool = 
     return _unreadable(reply)
 
 
-def _success(body: Mapping[str, Any], reply: Reply, *, needs_message_id: bool) -> SendResult:
+def _success(body: Mapping[str, Any], reply: Reply, *, needs_message_id: bool) -> CallResult:
     message_id, recipient_id = _text(body.get("message_id")), _text(body.get("recipient_id"))
     if message_id is None and (needs_message_id or recipient_id is None):
         meaning = "the API answered with success but without a message id"
@@ -57,7 +57,7 @@ def _success(body: Mapping[str, Any], reply: Reply, *, needs_message_id: bool) -
     return Sent(message_id, recipient_id)
 
 
-def _unreadable(reply: Reply) -> SendResult:
+def _unreadable(reply: Reply) -> CallResult:
     if reply.http_status == 429:
         error = GraphError("the API answered 429: too many calls", http_status=429)
         return Throttled(Scope.ACCOUNT, error, reply.retry_after_s)
@@ -67,7 +67,7 @@ def _unreadable(reply: Reply) -> SendResult:
 
 def _result_of_error(
     error: Mapping[str, Any], reply: Reply, *, is_first_attempt: bool
-) -> SendResult:
+) -> CallResult:
     code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
     row = None if code is None else row_for(code, subcode)
     is_said_by_status = reply.http_status == 429 and (row is None or row.verdict is Verdict.UNKNOWN)
@@ -85,7 +85,7 @@ def _result_of_error(
     return _verdict(row.verdict, found, is_first_attempt=is_first_attempt)
 
 
-def _verdict(verdict: Verdict, error: GraphError, *, is_first_attempt: bool) -> SendResult:
+def _verdict(verdict: Verdict, error: GraphError, *, is_first_attempt: bool) -> CallResult:
     if verdict is Verdict.MEDIA:
         return NotSent(error, max_attempts=MEDIA_ATTEMPTS, refused_as=Scope.MESSAGE)
     if verdict is Verdict.ALREADY_REPLIED:

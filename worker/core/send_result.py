@@ -74,4 +74,12 @@ class Unknown:
     error: GraphError
 
 
-SendResult = Sent | Refused | Throttled | NotSent | Unknown
+CallResult = Sent | Refused | Throttled | NotSent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """The call could not leave in its slot, and no byte of it did. That is no attempt."""
+
+
+SendResult = CallResult | Missed

@@ -19,10 +19,11 @@ from worker.core.account import Account
 from worker.core.graph_reply import Reply, result_of
 from worker.core.kind import answers_with_message_id, is_fetched_by_meta
 from worker.core.request import Part
-from worker.core.send_result import GraphError, NotSent, Scope, SendResult
+from worker.core.send_result import GraphError, Missed, NotSent, Scope, SendResult
 from worker.graph.answer import read_body, reply_from
 from worker.graph.evidence import Evidence, WitnessedBody
 from worker.graph.failure import meaning_of_failure, result_of_failure
+from worker.graph.punctual import PunctualConnector, SlotMissedError, leaving_by
 
 DNS_TTL_S = 60
 # Shorter than servers keep idle connections, so that few requests meet a closing one.
@@ -69,7 +70,7 @@ class GraphClient:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=PunctualConnector(
                 limit=0,
                 ttl_dns_cache=DNS_TTL_S,
                 keepalive_timeout=KEEPALIVE_S,
@@ -99,13 +100,15 @@ class GraphClient:
         *,
         tag: Mapping[str, object],
         is_first_attempt: bool,
+        latest: float | None = None,
     ) -> SendResult:
         try:
             data = orjson.dumps({**part.body, **tag})
         except orjson.JSONEncodeError:
             return _UNENCODABLE
         limits = self._media if is_fetched_by_meta(part.kind) else self._text
-        reply = await self._answer(account, data, limits)
+        with leaving_by(latest):
+            reply = await self._answer(account, data, limits)
         if not isinstance(reply, Reply):
             return reply
         return result_of(
@@ -138,6 +141,8 @@ class GraphClient:
         reply = await self._within(limits, call, evidence)
         if isinstance(reply, Reply):
             return reply
+        if isinstance(reply.error, SlotMissedError):
+            return Missed()
         return result_of_failure(reply.error, evidence, is_overdue=reply.is_overdue)
 
     async def _within(

@@ -8,6 +8,7 @@ from worker.core.outcome import Completed, HandedBack, Outcome, Postponed, Wait
 from worker.core.retry import RetryPolicy
 from worker.core.send_result import (
     GraphError,
+    Missed,
     NotSent,
     Refused,
     Scope,
@@ -82,8 +83,11 @@ class Sender:
                     stopped = self._stop_now(attempt)
                     if stopped is not None:
                         return stopped
-                    if self._is_still_good(attempt, slot + allowed_lateness_s(misses)):
-                        return await self._called(attempt)
+                    latest = slot + allowed_lateness_s(misses)
+                    if self._is_still_good(attempt, latest):
+                        came_to = await self._called(attempt, latest)
+                        if not isinstance(came_to, Missed):
+                            return came_to
                     misses += 1
                     following = await self._next(attempt)
                     if not isinstance(following, Go):
@@ -94,9 +98,11 @@ class Sender:
         is_closed = self._gate.is_closed(attempt.request.account_id)
         return not is_closed and self._clock.now() <= latest
 
-    async def _called(self, attempt: Attempt) -> Sent | Outcome:
+    async def _called(self, attempt: Attempt, latest: float) -> Sent | Missed | Outcome:
         called_at = self._clock.now()
-        result = await self._call(attempt)
+        result = await self._call(attempt, latest)
+        if isinstance(result, Missed):
+            return result
         attempt.is_slot_unused = isinstance(result, NotSent) and result.refused_as is None
         return (
             result if isinstance(result, Sent) else await self._failed(attempt, result, called_at)
@@ -118,7 +124,7 @@ class Sender:
             return Postponed(self._clock.now() + HAND_OVER_S, Wait.TURN, attempt.progress)
         return HandedBack(attempt.progress)
 
-    async def _call(self, attempt: Attempt) -> SendResult:
+    async def _call(self, attempt: Attempt, latest: float) -> SendResult:
         account = attempt.account
         assert account is not None, "the gate admits no request without an account"
         part = attempt.request.parts[len(attempt.progress.sent)]
@@ -132,6 +138,7 @@ class Sender:
                     part,
                     tag=tag_for(attempt.request, account, now=started),
                     is_first_attempt=attempt.progress.attempts == 0,
+                    latest=latest,
                 )
         except TimeoutError:
             result = Unknown(CUT)

@@ -27,12 +27,13 @@ class MeasuredGraph:
         *,
         tag: Mapping[str, object],
         is_first_attempt: bool,
+        latest: float | None = None,
     ) -> SendResult:
         started = self._now()
         self._metrics.api_call_started()
         try:
             result = await self._graph.send(
-                account, part, tag=tag, is_first_attempt=is_first_attempt
+                account, part, tag=tag, is_first_attempt=is_first_attempt, latest=latest
             )
         finally:
             self._metrics.api_call_left()

@@ -8,7 +8,15 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from worker.core.delivery import Lane
 from worker.core.outcome import Wait
 from worker.core.reason import Reason
-from worker.core.send_result import NotSent, Refused, SendResult, Sent, Throttled, Unknown
+from worker.core.send_result import (
+    Missed,
+    NotSent,
+    Refused,
+    SendResult,
+    Sent,
+    Throttled,
+    Unknown,
+)
 from worker.telemetry.metric_table import METRICS
 from worker.telemetry.outcome_class import OutcomeClass
 
@@ -21,6 +29,7 @@ _RESULTS: dict[type[SendResult], str] = {
     Throttled: "throttled",
     NotSent: "not_sent",
     Unknown: "unknown",
+    Missed: "missed",
 }
 # Text takes 0.2 to 1 s; Meta fetches media for up to 75 s.
 _CALL_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30, 60, 100)

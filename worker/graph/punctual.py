@@ -1,0 +1,50 @@
+"""A connector that gives no connection to a call whose slot has passed meanwhile."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import aiohttp
+from aiohttp.client_reqrep import ClientRequest
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+
+_latest: ContextVar[float | None] = ContextVar("latest", default=None)
+
+
+class SlotMissedError(Exception):
+    """The connection came too late; no byte of the call has left."""
+
+
+@contextmanager
+def leaving_by(latest: float | None) -> Iterator[None]:
+    """Let the call inside leave until `latest` (unix seconds) or not at all."""
+    token = _latest.set(latest)
+    try:
+        yield
+    finally:
+        _latest.reset(token)
+
+
+class PunctualConnector(aiohttp.TCPConnector):
+    """Opening a connection can take longer than a slot lasts.
+
+    Sent late, the call would be in one window with those after it. So it gives the connection,
+    which is open now, back to the pool, and asks for another slot.
+    """
+
+    now: Callable[[], float] = staticmethod(time.time)
+
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # the library's signature
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        latest = _latest.get()
+        if latest is not None and self.now() > latest:
+            connection.release()
+            raise SlotMissedError
+        return connection
