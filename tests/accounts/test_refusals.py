@@ -127,7 +127,7 @@ async def test_what_is_no_file_is_reported_and_does_not_hold_up_the_others(tmp_p
     assert "and 1 more" in problems
 
 
-@pytest.mark.parametrize("bucket", ["conversations", "app"])
+@pytest.mark.parametrize("bucket", ["app", "stories"])
 async def test_limit_that_nothing_would_heed_is_refused(tmp_path: Path, bucket: str) -> None:
     entry = {"token": "IGAA", "limits": {bucket: "2/s"}}
     accounts = {ONE: {"token": "IGAAone"}, TWO: entry}
