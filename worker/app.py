@@ -9,8 +9,11 @@ from worker.accounts.source import AccountSource
 from worker.clock import SystemClock
 from worker.config import Config
 from worker.contract.validator import RequestValidator
+from worker.core.account import Account
 from worker.core.retry import RetryPolicy
+from worker.gate.inspecting import Documents
 from worker.gate.memory.gate import MemoryGate
+from worker.gate.memory.inspection import MemoryInspector
 from worker.gate.redis.gate import RedisGate
 from worker.gate.redis.store import Store
 from worker.graph.client import GraphClient
@@ -55,6 +58,7 @@ class Worker:
         self._graph = GraphClient(config)
         self._store = _store_of(config)
         self._gate = self._gate_of(config, clock)
+        self._inspection = self._inspection_of(config, clock)
         self._publisher = RabbitPublisher(
             self._names, clock, outcomes=config.outcomes, observer=self._reporting
         )
@@ -123,6 +127,13 @@ class Worker:
             keep_s=config.remember_s,
         )
 
+    def _inspection_of(self, config: Config, clock: Clock) -> Documents | None:
+        """Tell of what only this process knows; a Redis is asked by the commands themselves."""
+        if not isinstance(self._gate, MemoryGate):
+            return None
+        inspector = MemoryInspector(self._gate, clock, margin=config.rate_margin)
+        return Documents(inspector, lambda: accounts_of(self._accounts))
+
     def stop(self) -> None:
         """Ask for a graceful stop: finish what is in hand, then return from `run`."""
         self._stop.set()
@@ -142,6 +153,7 @@ class Worker:
                 reporting=self._reporting,
                 reasons=self.reasons_not_ready,
                 status=self._status,
+                inspection=self._inspection,
             ) as health,
         ):
             self._reporting.started(config, port=health.port, accounts=self._accounts.count)
@@ -222,6 +234,11 @@ class Worker:
             in_hand=self._consumer.in_hand,
             accounts=self._accounts.count,
         )
+
+
+def accounts_of(source: AccountSource) -> Mapping[str, Account]:
+    """Give all accounts by id, as they were when the source was last read."""
+    return source._reading.accounts
 
 
 def _store_of(config: Config) -> Store | None:

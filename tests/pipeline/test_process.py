@@ -17,7 +17,6 @@ from worker.core.reason import Reason
 from worker.core.secret import Secret
 from worker.core.send_result import (
     GraphError,
-    Missed,
     NotSent,
     Refused,
     Scope,
@@ -391,12 +390,3 @@ async def test_returned_letter_that_has_to_be_parked_still_runs_when_it_comes_ba
     await pipeline(a_delivery(progress=back))
     await pipeline(pipeline.come_back())
     assert pipeline.publisher.announced[-1][0].status is Status.SENT
-
-
-async def test_call_that_missed_its_slot_is_made_in_another_one() -> None:
-    pipeline = Pipeline()
-    pipeline.graph.script = [Missed(), Missed()]
-    await pipeline(a_delivery())
-    event, _ = pipeline.publisher.announced[0]
-    assert (event.status, event.attempts) == (Status.SENT, 1)
-    assert len(pipeline.graph.sent) == 3

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from worker import __version__
-from worker.cli import topology
+from worker.cli import accounts, topology
 from worker.cli.demo import demo
 from worker.cli.doctor import doctor
 from worker.cli.failure import CommandFailed, UsageFailed
 from worker.cli.sandbox import sandbox
 from worker.cli.send import send
 from worker.cli.validate import validate
+from worker.cli.why import why
 from worker.cli.worker import worker
 
 app = typer.Typer(
@@ -28,6 +29,8 @@ app.command()(sandbox)
 app.command()(send)
 app.command()(validate)
 app.add_typer(topology.app, name="topology")
+app.add_typer(accounts.app, name="accounts")
+app.command()(why)
 app.command()(doctor)
 app.command()(demo)
 

@@ -25,11 +25,13 @@ class Reply:
     """An answer as it came: the status, the parsed body (None if not JSON), the wait it asks for.
 
     `retry_after_s` is already the best of Retry-After and the usage headers, in seconds.
+    `pressure` is what a success says of a limit that is nearly used up.
     """
 
     http_status: int
     body: object
     retry_after_s: float | None = None
+    pressure: Throttled | None = None
 
 
 def result_of(reply: Reply, *, needs_message_id: bool, is_first_attempt: bool = True) -> CallResult:
@@ -54,7 +56,7 @@ def _success(body: Mapping[str, Any], reply: Reply, *, needs_message_id: bool) -
     if message_id is None and (needs_message_id or recipient_id is None):
         meaning = "the API answered with success but without a message id"
         return Unknown(GraphError(meaning, http_status=reply.http_status))
-    return Sent(message_id, recipient_id)
+    return Sent(message_id, recipient_id, reply.pressure)
 
 
 def _unreadable(reply: Reply) -> CallResult:

@@ -30,14 +30,6 @@ class GraphError:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """The API took the message. Actions and reactions have no `message_id`."""
-
-    message_id: str | None
-    recipient_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Refused:
     """The API certainly did not take it, and would not take it again as it is."""
 
@@ -52,6 +44,19 @@ class Throttled:
     scope: Scope
     error: GraphError
     retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The API took the message. Actions and reactions have no `message_id`.
+
+    `pressure` is given when the answer says that a limit (of APP or ACCOUNT) is nearly used up:
+    it should be left alone before the next call is refused.
+    """
+
+    message_id: str | None
+    recipient_id: str | None
+    pressure: Throttled | None = None
 
 
 @dataclass(frozen=True, slots=True)

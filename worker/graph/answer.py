@@ -6,7 +6,7 @@ import aiohttp
 import orjson
 
 from worker.core.graph_reply import Reply
-from worker.graph.usage import retry_after_s
+from worker.graph.usage import pressure_of, retry_after_s
 
 # Documented answers have a few hundred bytes.
 LARGEST_ANSWER = 1024 * 1024
@@ -30,12 +30,13 @@ async def read_body(answer: aiohttp.ClientResponse) -> bytes:
 def reply_from(answer: aiohttp.ClientResponse, body: bytes, *, now: float) -> Reply:
     """Turn an answer into what the rules of core look at; `now` in unix seconds.
 
-    The wait is read only where it can matter, so a success costs no header.
+    A success says which limit is nearly used up, anything else how long to wait.
     """
     document = _json(body)
     is_success = answer.status == 200 and isinstance(document, Mapping) and "error" not in document
-    asked_s = None if is_success else retry_after_s(answer.headers, document, now=now)
-    return Reply(answer.status, document, asked_s)
+    if is_success:
+        return Reply(answer.status, document, pressure=pressure_of(answer.headers))
+    return Reply(answer.status, document, retry_after_s(answer.headers, document, now=now))
 
 
 def _json(body: bytes) -> object:

@@ -4,6 +4,7 @@ import asyncio
 
 from worker.core.admission import Go, NotYet
 from worker.core.admitted import outcome_of_admission
+from worker.core.ask import Ask
 from worker.core.outcome import Completed, HandedBack, Outcome, Postponed, Wait
 from worker.core.retry import RetryPolicy
 from worker.core.send_result import (
@@ -58,7 +59,10 @@ class Sender:
             step = await self._at_slot(attempt, admission.slot)
             if not isinstance(step, Sent):
                 return step
+            gone = attempt.ask
             attempt.progress = attempt.progress.with_part(step)
+            if step.pressure is not None:
+                await self._heed(gone, step.pressure)
             if len(attempt.progress.sent) == len(attempt.request.parts):
                 return Completed(attempt.progress.with_attempt(), self._clock.now())
             following = await self._next(attempt)
@@ -107,6 +111,13 @@ class Sender:
         return (
             result if isinstance(result, Sent) else await self._failed(attempt, result, called_at)
         )
+
+    async def _heed(self, gone: Ask, pressure: Throttled) -> None:
+        """Close what is nearly used up; `gone` is the ask of the part that went, maybe the last."""
+        # Calls under way when it was closed say so too: that must not make the cooldown grow.
+        is_news = not self._gate.is_closed(gone.request.account_id)
+        if is_news or pressure.retry_after_s is not None:
+            await self._gate.close(gone, pressure)
 
     async def _next(self, attempt: Attempt) -> Go | Outcome:
         following = await self._gate.advance(attempt.ask)

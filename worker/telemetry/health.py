@@ -1,4 +1,7 @@
-"""The HTTP endpoints for Kubernetes, Prometheus and people: /livez, /readyz, /metrics, /status."""
+"""The HTTP endpoints for Kubernetes, Prometheus and people: /livez, /readyz, /metrics, /status.
+
+With a gate of its own the worker also tells what is in there: /accounts, /accounts/ID, /why/ID.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -35,6 +38,24 @@ class Vitals(Protocol):
         ...
 
 
+class Inspection(Protocol):
+    """What the gate knows, as JSON; bounded in what one call looks at."""
+
+    async def accounts(self, *, start: int, closed: bool, busy: bool) -> Mapping[str, object]:
+        """Give a page of accounts, only those closed or busy if asked."""
+        ...
+
+    async def account(self, account_id: str) -> Mapping[str, object] | None:
+        """Give everything of one account; None when there is no such account."""
+        ...
+
+    async def requests(
+        self, request_id: str, account_id: str | None
+    ) -> Sequence[Mapping[str, object]]:
+        """Give every request with this id, of one account or of all."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class HealthServer:
     """A running server; `port` is the one it got when 0 was asked for."""
@@ -51,15 +72,19 @@ async def running_health_server(
     reporting: Vitals,
     reasons: Callable[[], Sequence[str]],
     status: Callable[[], Mapping[str, object]],
+    inspection: Inspection | None = None,
 ) -> AsyncIterator[HealthServer]:
     """Serve until the block ends; raises CannotListen.
 
     `reasons` says in sentences why the worker is not ready, `status` is shown as it is. Both are
-    called for each request, on the event loop: they must not block.
+    called for each request, on the event loop: they must not block. Without `inspection` there
+    are no endpoints for accounts and requests.
     """
-    handlers = _Handlers(reporting, reasons, status)
+    application = _application(_Handlers(reporting, reasons, status))
+    if inspection is not None:
+        _add_inspection(application, _Inspections(inspection))
     runner = web.AppRunner(
-        _application(handlers),
+        application,
         access_log=None,
         handle_signals=False,
         shutdown_timeout=_SHUTDOWN_S,
@@ -83,6 +108,13 @@ def _application(handlers: "_Handlers") -> web.Application:
     for path in PATHS:
         application.router.add_get(path, getattr(handlers, path[1:]), allow_head=False)
     return application
+
+
+def _add_inspection(application: web.Application, handlers: "_Inspections") -> None:
+    add = application.router.add_get
+    add("/accounts", handlers.accounts, allow_head=False)
+    add("/accounts/{account_id}", handlers.account, allow_head=False)
+    add("/why/{request_id}", handlers.why, allow_head=False)
 
 
 class _Handlers:
@@ -120,6 +152,33 @@ class _Handlers:
 
     async def status(self, _: web.Request) -> web.Response:
         return _json(self._status())
+
+
+class _Inspections:
+    def __init__(self, inspection: Inspection) -> None:
+        self._inspection = inspection
+
+    async def accounts(self, request: web.Request) -> web.Response:
+        start = request.query.get("start", "0")
+        if not (start.isascii() and start.isdigit() and len(start) < 10):
+            return _json({"error": "start must be a whole number from 0"}, status=400)
+        page = await self._inspection.accounts(
+            start=int(start), closed="closed" in request.query, busy="busy" in request.query
+        )
+        return _json(page)
+
+    async def account(self, request: web.Request) -> web.Response:
+        account_id = request.match_info["account_id"]
+        account = await self._inspection.account(account_id)
+        if account is None:
+            error = "it is not among the accounts of this worker"
+            return _json({"error": error, "account_id": account_id}, status=404)
+        return _json(account)
+
+    async def why(self, request: web.Request) -> web.Response:
+        account_id = request.query.get("account")
+        found = await self._inspection.requests(request.match_info["request_id"], account_id)
+        return _json({"requests": found})
 
 
 @web.middleware

@@ -1,0 +1,313 @@
+"""`igsend accounts`: which accounts may be called, what they have left, and what waits for them."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
+from typing import Annotated, Any
+
+import aiohttp
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+from yarl import URL
+
+from worker.accounts.source import AccountsError, AccountSource
+from worker.app import accounts_of
+from worker.cli.failure import CommandFailed, UsageFailed, config_from_environment
+from worker.clock import SystemClock
+from worker.config import Config
+from worker.core.account import Account
+from worker.gate.inspecting import Documents
+from worker.gate.redis.failure import StoreUnavailable
+from worker.gate.redis.inspection import redis_inspector
+from worker.telemetry.health import Inspection
+
+app = typer.Typer(no_args_is_help=True, help="Accounts: open or closed, limits, and backlog.")
+
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+ROWS = 100
+_WITHIN = aiohttp.ClientTimeout(total=30)
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+@app.command()
+def ls(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    closed: Annotated[bool, typer.Option(help="Only those that are not open.")] = False,
+    busy: Annotated[bool, typer.Option(help="Only those with requests parked.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help=f"At most so many. [default: {ROWS}; all with --json]")
+    ] = None,
+) -> None:
+    """List the accounts with their state, the calls they have left, and what is parked."""
+    config = config_from_environment()
+    if json:
+        asyncio.run(_print_lines(config, closed=closed, busy=busy, limit=limit))
+    else:
+        asyncio.run(_print_table(config, closed=closed, busy=busy, limit=limit or ROWS))
+
+
+@app.command()
+def show(account: str, json: Json = False) -> None:
+    """Show everything of one account: closure, limits in force, each bucket's state."""
+    if not (account.isascii() and account.isdigit()):
+        raise UsageFailed(f"{account!r} is not an account's numeric id")
+    found = asyncio.run(_account(config_from_environment(), account))
+    if found is None:
+        raise CommandFailed(f"{account} is not among the accounts of IGSEND_ACCOUNTS")
+    if json:
+        typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+        return
+    for line in _summary(found):
+        typer.echo(line)
+    Console().print(_bucket_table(found))
+
+
+@asynccontextmanager
+async def inspection_of(
+    config: Config, *, needs_accounts: bool = True
+) -> AsyncIterator[Inspection]:
+    """Give what knows the gate: Redis, or the worker whose memory it is in.
+
+    Raises CommandFailed or UsageFailed where it cannot be asked.
+    """
+    url = config.gate_url.get_secret_value()
+    if url == "memory://":
+        async with aiohttp.ClientSession(timeout=_WITHIN, raise_for_status=False) as session:
+            yield _WorkerInspection(session, _worker_url(config))
+        return
+    accounts = await _accounts(config) if needs_accounts else {}
+    try:
+        async with redis_inspector(
+            url,
+            SystemClock(),
+            prefix=config.prefix,
+            margin=config.rate_margin,
+            keep_s=config.remember_s,
+        ) as inspector:
+            yield Documents(inspector, lambda: accounts)
+    except StoreUnavailable as error:
+        raise CommandFailed(str(error)) from None
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    """Subtract two moments in RFC 3339."""
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
+def in_words(moment: str, now: str) -> str:
+    """Say how far away a moment is, both in RFC 3339."""
+    seconds = seconds_between(now, moment)
+    for unit, length_s in (("h", 3600.0), ("min", 60.0), ("s", 1.0)):
+        if abs(seconds) >= 2 * length_s or unit == "s":
+            count = f"{abs(seconds) / length_s:.1f}".removesuffix(".0")
+            break
+    if count == "0":
+        return "now"
+    return f"in {count} {unit}" if seconds > 0 else f"{count} {unit} ago"
+
+
+async def _accounts(config: Config) -> Mapping[str, Account]:
+    if config.accounts is None:
+        raise UsageFailed(
+            "IGSEND_ACCOUNTS is not set; give the directory or file that the workers use"
+        )
+    source = AccountSource(config.accounts, environment=os.environ)
+    try:
+        await source.load()
+    except AccountsError as error:
+        raise UsageFailed(str(error)) from None
+    return accounts_of(source)
+
+
+def _worker_url(config: Config) -> URL:
+    if config.http_port == 0:
+        raise UsageFailed(
+            "with memory:// the worker is asked, and IGSEND_HTTP_PORT=0 does not tell where it "
+            "listens; set the port that the worker says at its start"
+        )
+    host = _EVERYWHERE.get(config.http_host, config.http_host)
+    return URL.build(scheme="http", host=host, port=config.http_port)
+
+
+class _WorkerInspection:
+    """Asks the worker, over the port of its health endpoints."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: URL) -> None:
+        self._session = session
+        self._url = url
+
+    async def accounts(self, *, start: int, closed: bool, busy: bool) -> Mapping[str, object]:
+        query = {"start": str(start)}
+        query |= {"closed": "true"} if closed else {}
+        query |= {"busy": "true"} if busy else {}
+        return await self._get(self._url / "accounts" % query)
+
+    async def account(self, account_id: str) -> Mapping[str, object] | None:
+        found = await self._get(self._url / "accounts" / account_id)
+        return None if "error" in found else found
+
+    async def requests(
+        self, request_id: str, account_id: str | None
+    ) -> Sequence[Mapping[str, object]]:
+        query = {} if account_id is None else {"account": account_id}
+        found: list[Mapping[str, object]] = (
+            await self._get(self._url / "why" / request_id % query)
+        )["requests"]
+        return found
+
+    async def _get(self, url: URL) -> dict[str, Any]:
+        try:
+            async with self._session.get(url) as answer:
+                status, body = answer.status, await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise CommandFailed(
+                f"no worker answers at {self._url} ({type(error).__name__}); what memory:// knows "
+                "is in the worker's memory: start it, or set IGSEND_HTTP_HOST and "
+                "IGSEND_HTTP_PORT to where it listens"
+            ) from None
+        try:
+            document = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            document = None
+        # Of the answers with 404 only that to an unknown account names one.
+        is_ours = isinstance(document, dict) and (status == 200 or "account_id" in document)
+        if not is_ours:
+            raise CommandFailed(
+                f"what answers at {self._url} (with {status}) is no worker with "
+                "IGSEND_GATE_URL=memory://"
+            )
+        return dict(document)
+
+
+async def _found(
+    config: Config, *, closed: bool, busy: bool, limit: int | None
+) -> AsyncIterator[dict[str, Any]]:
+    """Give the accounts one by one as they are read, and at last how many there are in all."""
+    async with inspection_of(config) as inspection:
+        start: Any = 0
+        given = 0
+        while start is not None:
+            page: Mapping[str, Any] = await inspection.accounts(
+                start=start, closed=closed, busy=busy
+            )
+            for account in page["accounts"]:
+                if given == limit:
+                    return
+                given += 1
+                yield account
+            start = page["next"]
+
+
+async def _print_lines(config: Config, *, closed: bool, busy: bool, limit: int | None) -> None:
+    # Closed here, so that it is closed in order too when nobody reads the lines any more.
+    async with aclosing(_found(config, closed=closed, busy=busy, limit=limit)) as accounts:
+        async for account in accounts:
+            typer.echo(orjson.dumps(account))
+
+
+async def _print_table(config: Config, *, closed: bool, busy: bool, limit: int) -> None:
+    table = Table()
+    for name in ("account", "state", "until", "next slot", "parked"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("calls left")
+    table.add_column("why", min_width=12)
+    # One more than is shown tells whether there are more.
+    async with aclosing(_found(config, closed=closed, busy=busy, limit=limit + 1)) as accounts:
+        found = [account async for account in accounts]
+    for account in found[:limit]:
+        table.add_row(*_row(account))
+    Console().print(table)
+    if len(found) > limit:
+        typer.echo(f"these are the first {limit}; --limit N shows more, --json all")
+
+
+def _row(account: Mapping[str, Any]) -> list[str]:
+    now, parked = account["now"], account["parked"]
+    closure = account["app"] or account["closure"]
+    bulk = f" + {parked['bulk']} bulk" if parked["bulk"] else ""
+    return [
+        account["account_id"],
+        account["state"],
+        "" if closure is None else in_words(closure["until"], now),
+        in_words(account["next_slot"], now),
+        f"{parked['interactive']}{bulk}",
+        _left(account["buckets"]),
+        "" if closure is None else f"{'app: ' if account['app'] else ''}{_why(closure)}",
+    ]
+
+
+def _left(buckets: Mapping[str, Any]) -> str:
+    """Name the buckets that are not full."""
+    used = {name: each for name, each in buckets.items() if each["left"] < each["burst"]}
+    if not used:
+        return "all"
+    if len(used) == len(buckets) and not any(each["left"] for each in used.values()):
+        return "none"
+    return ", ".join(f"{name} {each['left']}/{each['burst']}" for name, each in used.items())
+
+
+def _why(closure: Mapping[str, Any]) -> str:
+    codes = [str(closure[name]) for name in ("code", "subcode") if closure[name] is not None]
+    return f"{closure['why']} ({'/'.join(codes)})" if codes else str(closure["why"])
+
+
+async def _account(config: Config, account_id: str) -> Mapping[str, Any] | None:
+    async with inspection_of(config) as inspection:
+        return await inspection.account(account_id)
+
+
+def _summary(account: Mapping[str, Any]) -> list[str]:
+    now, parked = account["now"], account["parked"]
+    lines = [f"{account['account_id']}: {account['state']}"]
+    for whose in ("app", "closure"):
+        if account[whose] is not None:
+            subject = "the whole app" if whose == "app" else "the account"
+            lines += _closure_lines(subject, account[whose], now)
+    lines.append(f"kept {100 * account['margin']:g} % below its limits")
+    lines.append(
+        f"parked by its limits, at most: {parked['interactive']} interactive, {parked['bulk']} bulk"
+    )
+    lines.append(f"conversations with a queue: {account['conversations']}")
+    return lines
+
+
+def _closure_lines(subject: str, closure: Mapping[str, Any], now: str) -> list[str]:
+    lines = [f"{subject} is closed: {_why(closure)}"]
+    if closure["since"] is not None:
+        lines.append(f"  since {closure['since']} ({in_words(closure['since'], now)})")
+    lines.append(f"  until {closure['until']} ({in_words(closure['until'], now)})")
+    if closure["is_asking"]:
+        lines.append("  one request asks just now whether it is open again")
+    elif closure["is_final"]:
+        lines.append("  opens at once with a new token; then one request asks again")
+    if closure["strikes"] is not None:
+        lines.append(f"  strikes: {closure['strikes']}")
+    return lines
+
+
+def _bucket_table(account: Mapping[str, Any]) -> Table:
+    table, now = Table(), account["now"]
+    for name in ("bucket", "limit", "one per", "left", "next slot", "parked", "bulk", "until"):
+        table.add_column(name, no_wrap=True)
+    for name, bucket in account["buckets"].items():
+        until = bucket["parked_until"]
+        table.add_row(
+            name,
+            f"{bucket['limit']}{' (own)' if bucket['is_override'] else ''}",
+            _interval(bucket["interval_s"]),
+            f"{bucket['left']}/{bucket['burst']}",
+            in_words(bucket["next_slot"], now),
+            str(bucket["parked"]["interactive"]),
+            str(bucket["parked"]["bulk"]),
+            "" if until is None else in_words(until, now),
+        )
+    return table
+
+
+def _interval(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
