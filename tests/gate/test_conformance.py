@@ -165,6 +165,16 @@ async def test_throttles_without_an_estimate_grow(gate: World) -> None:
     assert max(waits) == pytest.approx(300, abs=0.1)
 
 
+async def test_throttles_of_calls_that_were_under_way_do_not_add_up(gate: World) -> None:
+    requests = [a_request(id=f"n{n}", recipient={"id": f"p{n}"}) for n in range(8)]
+    for request in requests:
+        await gate.admit(request)
+    ends = [
+        await closed_until(gate, request, Throttled(Scope.ACCOUNT, ERROR)) for request in requests
+    ]
+    assert max(ends) <= gate.clock.now() + 5.2
+
+
 async def test_throttled_conversation_leaves_the_account_open(gate: World) -> None:
     request = a_request()
     await gate.admit(request)

@@ -98,7 +98,11 @@ class Closures:
 
     def _cool(self, name: str, error: GraphError, asked_s: float | None, *, now: float) -> float:
         before = self._closures.get(name)
-        strikes = before.strikes + 1 if before is not None and not before.is_final else 1
+        strikes = 1
+        if before is not None and not before.is_final:
+            # Calls that were under way when it closed say nothing new.
+            is_again = before.is_probed or before.until <= now
+            strikes = before.strikes + 1 if is_again else before.strikes
         until = now + cooldown_s(asked_s, strikes)
         if before is not None and not before.is_probed:
             until = max(until, before.until)

@@ -12,7 +12,9 @@ end
 local v = redis.call('HMGET', P .. 'c', 'until', 'final', 'probed', 'strikes')
 local strikes = 1
 if v[1] and v[2] == '0' then
-  strikes = number(v[4]) + 1
+  -- Calls that were under way when it closed say nothing new.
+  local is_again = v[3] == '1' or number(v[1]) <= now
+  strikes = number(v[4]) + (is_again and 1 or 0)
 end
 local opens_at = now + ask.cooldowns[math.min(strikes, #ask.cooldowns)]
 if v[1] and v[3] == '0' then

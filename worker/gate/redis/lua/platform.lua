@@ -19,7 +19,12 @@ end
 
 local function close(failure, kind, cooldowns)
   local v = redis.call('HMGET', platform, 'until', 'probed', 'strikes')
-  local strikes = (v[1] and tonumber(v[1]) > 0) and tonumber(v[3] or 0) + 1 or 1
+  local strikes = 1
+  if v[1] and tonumber(v[1]) > 0 then
+    -- Calls that were under way when it closed say nothing new.
+    local is_again = v[2] == '1' or tonumber(v[1]) <= now
+    strikes = tonumber(v[3] or 0) + (is_again and 1 or 0)
+  end
   local opens_at = now + cooldowns[math.min(strikes, #cooldowns)]
   if v[1] and v[2] == '0' then
     opens_at = math.max(opens_at, tonumber(v[1]))
