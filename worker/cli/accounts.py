@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any
@@ -186,7 +186,7 @@ class _WorkerInspection:
 
 async def _found(
     config: Config, *, closed: bool, busy: bool, limit: int | None
-) -> AsyncIterator[dict[str, Any]]:
+) -> AsyncGenerator[dict[str, Any], None]:
     """Give the accounts one by one as they are read, and at last how many there are in all."""
     async with inspection_of(config) as inspection:
         start: Any = 0

@@ -116,7 +116,7 @@ def _lease(request: Mapping[str, Any]) -> str:
 def _outcome(request: Mapping[str, Any]) -> str:
     outcome, now = request["outcome"], request["now"]
     at = _at(outcome["finished_at"], now)
-    tries = _count(outcome["attempts"], "failed attempt")
+    tries = _count(outcome["attempts"], "attempt")
     if outcome["status"] == "sent":
         ids = ", ".join(each or "(none)" for each in outcome["message_ids"])
         return f"sent {at} after {tries}; message ids: {ids}"
