@@ -3,13 +3,14 @@
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from worker.accounts.source import AccountSource
 from worker.clock import SystemClock
 from worker.config import Config
 from worker.contract.validator import RequestValidator
 from worker.core.account import Account
+from worker.core.delivery import Delivery
 from worker.core.retry import RetryPolicy
 from worker.gate.inspecting import Documents
 from worker.gate.memory.gate import MemoryGate
@@ -20,21 +21,28 @@ from worker.graph.client import GraphClient
 from worker.graph.conversations import Conversations
 from worker.pipeline.admit import Admitter
 from worker.pipeline.consume import Consumer
+from worker.pipeline.divert import Divert
 from worker.pipeline.drain import Drain
 from worker.pipeline.process import Process, Steps
 from worker.pipeline.read import Reader
 from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
 from worker.pipeline.verify import Verifier
-from worker.ports import Clock
+from worker.ports import Clock, Observer
+from worker.rabbit.diversion import Diversion
 from worker.rabbit.intake import Intake, RabbitReceipts
 from worker.rabbit.link import Link
 from worker.rabbit.names import Names
 from worker.rabbit.prepare import Preparation
 from worker.rabbit.publisher import RabbitPublisher
+from worker.rabbit.wire.connection import Wire
 from worker.telemetry.health import running_health_server
 from worker.telemetry.metrics import Gauges
+from worker.telemetry.observers import Observers
 from worker.telemetry.reporting import Reporting
+
+# So many diverted accounts /status names; igsend_diverted_accounts counts all.
+MOST_SHOWN = 100
 
 
 class StartError(Exception):
@@ -62,20 +70,25 @@ class Worker:
         self._publisher = RabbitPublisher(
             self._names, clock, outcomes=config.outcomes, observer=self._reporting
         )
+        self._diversion = (
+            Diversion(self._names, clock, observer=self._reporting) if config.divert else None
+        )
         receipts, drain = RabbitReceipts(), Drain()
         process = Process(
             self._steps(config, clock, receipts, drain),
             now=clock.now,
             on_mishap=self._reporting.mishap,
         )
-        self._consumer = Consumer(process, receipts, drain, on_failure=self._reporting.mishap)
+        self._consumer = Consumer(
+            self._first_step(process, receipts), receipts, drain, on_failure=self._reporting.mishap
+        )
         self._preparation = Preparation(
             self._names,
             declares=config.declare,
             may_share=config.allow_other_consumers or self._store is not None,
         )
         self._intake = Intake(
-            self._names.intake,
+            self._names,
             prefetch=config.prefetch,
             submit=self._reporting.receiving(self._consumer.submit),
             prepare=self._preparation,
@@ -108,8 +121,20 @@ class Worker:
                 policy=policy,
                 concurrency=config.concurrency,
             ),
-            Settler(gate, self._publisher, receipts, clock, self._reporting),
+            Settler(gate, self._publisher, receipts, clock, self._observer()),
         )
+
+    def _first_step(
+        self, process: Process, receipts: RabbitReceipts
+    ) -> Callable[[Delivery], Awaitable[None]]:
+        if self._diversion is None:
+            return process
+        return Divert(process, self._diversion.is_diverted, self._publisher, receipts)
+
+    def _observer(self) -> Observer:
+        if self._diversion is None:
+            return self._reporting
+        return Observers([self._reporting, self._diversion])
 
     def _gate_of(self, config: Config, clock: Clock) -> MemoryGate | RedisGate:
         if self._store is None:
@@ -168,7 +193,7 @@ class Worker:
             background = [
                 tasks.create_task(self._accounts.watch()),
                 tasks.create_task(self._reporting.measure(self._measure)),
-                tasks.create_task(self._publish_link.run(self._publisher.use)),
+                tasks.create_task(self._publish_link.run(self._use_to_publish)),
             ]
             if self._store is not None:
                 background.append(tasks.create_task(self._store.run()))
@@ -183,6 +208,17 @@ class Worker:
             for task in (consuming, heeding, *background):
                 task.cancel()
         return is_clean
+
+    async def _use_to_publish(self, wire: Wire) -> None:
+        if self._diversion is None:
+            await self._publisher.use(wire)
+            return
+        async with asyncio.TaskGroup() as tasks:
+            diverting = tasks.create_task(self._diversion.use(wire))
+            try:
+                await self._publisher.use(wire)
+            finally:
+                diverting.cancel()
 
     async def _stop_consuming(self) -> None:
         await self._stop.wait()
@@ -224,8 +260,13 @@ class Worker:
                 "loaded": self._accounts.count,
                 "last_error": self._accounts.last_error,
             },
+            "diverted": self._diverted[:MOST_SHOWN],
             "gate": self._gate.status(),
         }
+
+    @property
+    def _diverted(self) -> list[str]:
+        return [] if self._diversion is None else self._diversion.accounts
 
     def _measure(self) -> Gauges:
         return Gauges(
@@ -233,6 +274,7 @@ class Worker:
             consumers_registered=self._intake.registered,
             in_hand=self._consumer.in_hand,
             accounts=self._accounts.count,
+            diverted_accounts=len(self._diverted),
         )
 
 

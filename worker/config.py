@@ -135,7 +135,15 @@ class Config(BaseModel):
     declare: bool = Field(
         default=True, description="declare the topology at start; false checks it passively"
     )
-    prefetch: int = Field(64, ge=1, le=2000, description="unsettled deliveries per intake queue")
+    divert: bool = Field(
+        default=True, description="divert an account that floods ig.requests into the bulk lane"
+    )
+    prefetch: int = Field(
+        64,
+        ge=1,
+        le=2000,
+        description="unsettled deliveries per intake queue",
+    )
     concurrency: int = Field(200, ge=1, le=5000, description="calls to the API at the same time")
     max_attempts: int = Field(8, ge=1, le=100, description="attempts before exhausted")
     retry_base_s: float = Field(

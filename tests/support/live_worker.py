@@ -60,11 +60,14 @@ class LiveWorker:
 
 @asynccontextmanager
 async def live_worker(
-    settings: Mapping[str, str], tokens: Mapping[str, str]
+    settings: Mapping[str, str], tokens: Mapping[str, str], limits: Mapping[str, str] | None = None
 ) -> AsyncIterator[LiveWorker]:
-    """Run until the block ends; it must then stop with nothing unsettled."""
+    """Run until the block ends; it must then stop with nothing unsettled.
+
+    `limits` are those of every account, as in an accounts file; none means the published ones.
+    """
     with TemporaryDirectory() as folder, capture_logs() as lines:
-        accounts = _accounts_file(Path(folder), tokens)
+        accounts = _accounts_file(Path(folder), tokens, limits or {})
         config = Config.from_env({**settings, "IGSEND_ACCOUNTS": str(accounts)})
         service = Worker(config, {})
         worker = LiveWorker(service, lines, asyncio.create_task(service.run()))
@@ -80,8 +83,9 @@ async def live_worker(
                 await asyncio.wait([worker.running])
 
 
-def _accounts_file(folder: Path, tokens: Mapping[str, str]) -> Path:
+def _accounts_file(folder: Path, tokens: Mapping[str, str], limits: Mapping[str, str]) -> Path:
     accounts = folder / "accounts.json"
     accounts.touch(mode=0o600)
-    accounts.write_text(json.dumps({"accounts": {i: {"token": t} for i, t in tokens.items()}}))
+    entries = {i: {"token": t} for i, t in tokens.items()}
+    accounts.write_text(json.dumps({"defaults": {"limits": limits}, "accounts": entries}))
     return accounts

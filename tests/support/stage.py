@@ -171,7 +171,11 @@ _numbers = count(1)
 
 @asynccontextmanager
 async def a_stage(
-    broker: Broker, *, has_worker: bool = True, **settings: str
+    broker: Broker,
+    *,
+    has_worker: bool = True,
+    limits: Mapping[str, str] | None = None,
+    **settings: str,
 ) -> AsyncIterator[Stage]:
     """Set everything up; `settings` are names of IGSEND_ settings without that prefix.
 
@@ -184,7 +188,7 @@ async def a_stage(
             await stage.bind_witness()
             yield stage
             return
-        async with live_worker(stage.settings(**settings), {ACCOUNT: TOKEN}) as worker:
+        async with live_worker(stage.settings(**settings), {ACCOUNT: TOKEN}, limits) as worker:
             stage.worker = worker
             await stage.bind_witness()
             yield stage

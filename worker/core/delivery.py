@@ -36,7 +36,11 @@ class Properties:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery. `receipt` is the broker adapter's own handle for settling it."""
+    """One delivery. `receipt` is the broker adapter's own handle for settling it.
+
+    `routing_key` is what the producer published with, its account's id if all is well.
+    `is_diverted`: published to the interactive lane, and taken to bulk by the broker.
+    """
 
     body: bytes
     queue: str
@@ -45,6 +49,8 @@ class Delivery:
     properties: Properties
     progress: Progress | Problem
     receipt: object = None
+    routing_key: str = ""
+    is_diverted: bool = False
 
     @property
     def known_progress(self) -> Progress:

@@ -1,11 +1,10 @@
 """Owns the task of every delivery in hand, and ends them when the worker stops."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from worker.core.delivery import Delivery
 from worker.pipeline.drain import Drain
-from worker.pipeline.process import Process
 from worker.ports import Receipts
 
 # After a failure to settle the broker would hand the same delivery out again at once.
@@ -19,7 +18,7 @@ class Consumer:
 
     def __init__(
         self,
-        process: Process,
+        process: Callable[[Delivery], Awaitable[None]],
         receipts: Receipts,
         drain: Drain,
         *,

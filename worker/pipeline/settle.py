@@ -4,10 +4,11 @@ A crash between two of these repeats the later ones; none of them sends a messag
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from worker.core.delivery import Delivery
+from worker.core.delivery import Delivery, Lane
 from worker.core.ending import event_of
 from worker.core.outcome import (
     Completed,
@@ -24,6 +25,7 @@ from worker.core.reason import Reason
 from worker.core.report import Report
 from worker.core.request import SendRequest
 from worker.pipeline.in_flight import Attempt
+from worker.pipeline.pace import Pace
 from worker.pipeline.read import Unreadable
 from worker.ports import Clock, Ledger, Observer, Publisher, Receipts
 
@@ -44,6 +46,7 @@ class Settler:
         self._receipts = receipts
         self._clock = clock
         self._observer = observer
+        self._pace = Pace(clock)
 
     async def __call__(self, attempt: Attempt, outcome: Outcome) -> None:
         request = attempt.request
@@ -110,8 +113,13 @@ class Settler:
     ) -> None:
         # One copy for each place that waits for an answer; usually that is one copy.
         for delivery in {d.reply_address: d for d in reversed(deliveries)}.values():
-            delay_s = until - self._clock.now()
-            await self._publisher.park(delivery, progress, delay_s=delay_s)
+            async with self._turn_to_park(delivery.lane):
+                delay_s = until - self._clock.now()
+                await self._publisher.park(delivery, progress, delay_s=delay_s)
+
+    def _turn_to_park(self, lane: Lane) -> AbstractAsyncContextManager[None]:
+        """A flood in bulk takes the time that is left over; replies are in nobody's way."""
+        return self._pace.turn() if lane is Lane.BULK else nullcontext()
 
     async def _let_go(self, delivery: Delivery, outcome: Outcome) -> None:
         if isinstance(outcome, HandedBack):

@@ -1,22 +1,15 @@
 """Confirmed publishing over one supervised connection: a message is repeated until it is taken."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from aiormq.abc import AbstractConnection
-from aiormq.channel import Channel
-from aiormq.exceptions import (
-    ChannelAccessRefused,
-    ChannelNotFoundEntity,
-    DeliveryError,
-    PublishError,
-)
-from pamqp.commands import Basic
+from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
 from worker.rabbit.link import CONNECTION_ERRORS, closed, describe, is_own_cancellation
+from worker.rabbit.wire.confirms import Confirms, Nacked, Unroutable
+from worker.rabbit.wire.connection import Wire
+from worker.rabbit.wire.properties import Header
 
 # After a refused publish (no route, or a nack) the same would happen at once again.
 REFUSED_PAUSE_S = 2.0
@@ -32,13 +25,13 @@ class PublishObserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be published; `mandatory` makes a missing route a refusal."""
+    """What is to be published; `is_mandatory` makes a missing route a refusal."""
 
     exchange: str
     routing_key: str
     body: bytes
-    properties: Basic.Properties
-    mandatory: bool = True
+    header: Header
+    is_mandatory: bool = True
 
 
 class ConfirmedPublishing:
@@ -50,8 +43,8 @@ class ConfirmedPublishing:
 
     def __init__(self, observer: PublishObserver) -> None:
         self._observer = observer
-        self._connection: AbstractConnection | None = None
-        self._channel: Channel | None = None
+        self._wire: Wire | None = None
+        self._confirms: Confirms | None = None
         self._ready = asyncio.Event()
         self._refused: dict[tuple[str, str], None] = {}
         self._harmful: dict[str, asyncio.Lock] = {}
@@ -65,29 +58,28 @@ class ConfirmedPublishing:
         more = f", and others ({len(self._refused)} in all)" if len(self._refused) > 1 else ""
         return f"RabbitMQ does not take messages for {exchange} ({routing_key}){more}"
 
-    async def use(self, connection: AbstractConnection) -> None:
+    async def use(self, wire: Wire) -> None:
         """Publish over this connection until it is gone; a channel that closes is replaced."""
-        while not connection.is_closed:
-            channel = await confirming_channel(connection)
-            self._connection, self._channel = connection, channel
+        while not wire.is_closed:
+            confirms = await open_confirms(wire)
+            self._wire, self._confirms = wire, confirms
             self._ready.set()
             try:
-                await closed(channel.closing, connection.closing)
+                await closed(confirms.channel.closing, wire.connection.closing)
             finally:
                 self._ready.clear()
-                self._connection = self._channel = None
+                self._wire = self._confirms = None
 
-    async def connection(self) -> AbstractConnection:
+    async def wire(self) -> Wire:
         """Wait for a connection that publishes now."""
-        while self._connection is None:
+        while self._wire is None:
             await self._ready.wait()
-        return self._connection
+        return self._wire
 
     async def publish(self, message: Message) -> None:
         """Return when the broker has the message safely; waits for that as long as it takes."""
         while not await self._publish_in_turn(message):
-            # The next try is another publish: a fresh message id keeps returns apart.
-            message.properties.message_id = None
+            continue
         self._refused.pop((message.exchange, message.routing_key), None)
 
     async def _publish_in_turn(self, message: Message) -> bool:
@@ -103,13 +95,15 @@ class ConfirmedPublishing:
 
     async def _try(self, message: Message, *, apart: bool = False) -> bool:
         """Publish once; after a refusal that would happen at once again, pause."""
-        connection = await self.connection()
-        shared = self._channel
+        wire = await self.wire()
+        shared = self._confirms
         assert shared is not None, "a connection that publishes has a channel"
         try:
-            async with _channel(connection if apart else shared) as channel:
-                await confirm(channel, message)
-        except (PublishError, DeliveryError) as refused:
+            if apart:
+                await _confirm_apart(wire, message)
+            else:
+                await confirm(shared, message)
+        except (Unroutable, Nacked) as refused:
             await self._pause(message, describe_refusal(refused))
         except (ChannelNotFoundEntity, ChannelAccessRefused) as closing:
             # Every publish in flight on the channel gets this error; it names one exchange.
@@ -133,53 +127,45 @@ class ConfirmedPublishing:
         self._observer.publish_repeated(message.exchange, detail=detail)
         await asyncio.sleep(REFUSED_PAUSE_S)
 
-    async def _gone(self, message: Message, channel: Channel, detail: str) -> None:
+    async def _gone(self, message: Message, confirms: Confirms, detail: str) -> None:
         """Let `use` notice that the channel is closed before it is tried again."""
         self._observer.publish_repeated(message.exchange, detail=detail)
-        if self._channel is channel:
+        if self._confirms is confirms:
             self._ready.clear()
-            self._connection = self._channel = None
-            await channel.close()
+            self._wire = self._confirms = None
+            await confirms.channel.close()
 
 
-@asynccontextmanager
-async def _channel(source: Channel | AbstractConnection) -> AsyncIterator[Channel]:
-    """Give the channel itself, or one of the connection for as long as the block runs."""
-    if isinstance(source, Channel):
-        yield source
-        return
-    channel = await confirming_channel(source)
-    try:
-        yield channel
-    finally:
-        await channel.close()
+async def open_confirms(wire: Wire) -> Confirms:
+    """Open a channel of its own that confirms publishes and raises on returned ones."""
+    return Confirms(wire, await wire.connection.channel(publisher_confirms=True))
 
 
-async def confirming_channel(connection: AbstractConnection) -> Channel:
-    """Open a channel that confirms publishes and raises on returned ones."""
-    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-    assert isinstance(channel, Channel), "the library's own channel"
-    return channel
-
-
-async def confirm(channel: Channel, message: Message) -> None:
+async def confirm(confirms: Confirms, message: Message) -> None:
     """Publish, and return when the broker has confirmed.
 
     Without a timeout: during a memory alarm the broker takes a timed-out publish all the same
     when the alarm clears, and every repetition would be one message more.
     """
-    await channel.basic_publish(
+    await confirms.publish(
+        message.exchange,
+        message.routing_key,
+        message.header,
         message.body,
-        exchange=message.exchange,
-        routing_key=message.routing_key,
-        properties=message.properties,
-        mandatory=message.mandatory,
-        wait=False,
+        is_mandatory=message.is_mandatory,
     )
 
 
-def describe_refusal(refused: PublishError | DeliveryError) -> str:
-    """Say why the broker refused, without the message that the library's error carries."""
-    if isinstance(refused, PublishError):
+async def _confirm_apart(wire: Wire, message: Message) -> None:
+    confirms = await open_confirms(wire)
+    try:
+        await confirm(confirms, message)
+    finally:
+        await confirms.channel.close()
+
+
+def describe_refusal(refused: Unroutable | Nacked) -> str:
+    """Say why the broker refused."""
+    if isinstance(refused, Unroutable):
         return "no queue is bound for it; run `igsend topology declare`"
     return "the broker refused it (a queue is full or unavailable)"

@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
-from aiormq.exceptions import ChannelInvalidStateError
 
-from worker.core.delivery import Delivery, Lane
+from worker.core.delivery import Delivery
 from worker.rabbit.link import CONNECTION_ERRORS, closed
 from worker.rabbit.message import delivery_of
+from worker.rabbit.names import Names
+from worker.rabbit.wire.connection import Wire
+from worker.rabbit.wire.deliveries import Deliveries, Incoming, Receipt
 
 RPC_TIMEOUT_S = 30.0
 
@@ -23,18 +25,19 @@ class Intake:
 
     def __init__(
         self,
-        queues: dict[str, Lane],
+        names: Names,
         *,
         prefetch: int,
         submit: Callable[[Delivery], None],
         prepare: Callable[[AbstractConnection], Awaitable[None]],
     ) -> None:
-        self._queues = queues
+        self._queues = names.intake
+        self._requests = names.requests
         self._prefetch = prefetch
         self._submit = submit
         self._prepare = prepare
         self._channel: AbstractChannel | None = None
-        self._tags: dict[str, str] = {}
+        self._tags: set[str] = set()
         self._is_stopping = False
 
     @property
@@ -47,19 +50,21 @@ class Intake:
         """How many consumers the broker has registered for this worker now."""
         return len(self._tags)
 
-    async def use(self, connection: AbstractConnection) -> None:
+    async def use(self, wire: Wire) -> None:
         """Consume until the channel, or any one consumer, is gone."""
+        connection = wire.connection
         await self._prepare(connection)
         channel = await connection.channel(publisher_confirms=False)
+        Deliveries(wire, channel, self._on_message)
         cancelled: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         channel.on_consumer_cancel_callbacks.add(partial(_note_cancel, cancelled))
         self._channel = channel
         try:
             # Per consumer, not `global`: quorum queues refuse that with a closed connection.
             await channel.basic_qos(prefetch_count=self._prefetch, timeout=RPC_TIMEOUT_S)
-            for queue, lane in self._queues.items():
+            for queue in self._queues:
                 if not self._is_stopping:
-                    await self._consume(channel, queue, lane)
+                    await self._consume(channel, queue)
             if self._is_stopping:
                 await self.stop()
             await closed(channel.closing, connection.closing, cancelled)
@@ -67,20 +72,22 @@ class Intake:
             self._channel = None
             self._tags.clear()
 
-    async def _consume(self, channel: AbstractChannel, queue: str, lane: Lane) -> None:
-        answer = await channel.basic_consume(
-            queue, partial(self._on_message, queue, lane), timeout=RPC_TIMEOUT_S
+    async def _consume(self, channel: AbstractChannel, queue: str) -> None:
+        # The consumer's tag is its queue's name: a delivery says by it where it comes from.
+        await channel.basic_consume(
+            queue, _not_by_aiormq, consumer_tag=queue, timeout=RPC_TIMEOUT_S
         )
-        assert answer.consumer_tag is not None, "ConsumeOk names its consumer"
-        self._tags[queue] = answer.consumer_tag
+        self._tags.add(queue)
 
-    async def _on_message(self, queue: str, lane: Lane, message: DeliveredMessage) -> None:
-        self._submit(delivery_of(message, queue=queue, lane=lane))
+    def _on_message(self, message: Incoming) -> None:
+        queue = message.deliver.consumer
+        lane = self._queues[queue]
+        self._submit(delivery_of(message, queue=queue, lane=lane, requests=self._requests))
 
     async def stop(self) -> None:
         """Take no more deliveries; those in hand can still be settled."""
         self._is_stopping = True
-        channel, tags = self._channel, list(self._tags.values())
+        channel, tags = self._channel, list(self._tags)
         if channel is None:
             return
         for tag in tags:
@@ -97,6 +104,10 @@ def _note_cancel(cancelled: asyncio.Future[object], _: object) -> None:
         cancelled.set_result(None)
 
 
+async def _not_by_aiormq(_: DeliveredMessage) -> None:
+    raise AssertionError("deliveries of this channel take the short way")
+
+
 class RabbitReceipts:
     """Implements the Receipts port: settles a delivery on the channel it came from.
 
@@ -105,26 +116,12 @@ class RabbitReceipts:
     """
 
     async def ack(self, delivery: Delivery) -> None:
-        channel, tag = _receipt(delivery)
-        if channel is not None and not channel.is_closed:
-            await _settling(channel.basic_ack(tag, wait=False))
+        _receipt(delivery).ack()
 
     async def hand_back(self, delivery: Delivery) -> None:
-        # nack, not reject: from RabbitMQ 4.3 on only reject counts towards the delivery limit.
-        channel, tag = _receipt(delivery)
-        if channel is not None and not channel.is_closed:
-            await _settling(channel.basic_nack(tag, requeue=True, wait=False))
+        _receipt(delivery).requeue()
 
 
-def _receipt(delivery: Delivery) -> tuple[AbstractChannel | None, int]:
-    message = delivery.receipt
-    assert isinstance(message, DeliveredMessage), "this adapter's own deliveries"
-    return message.channel, message.delivery_tag or 0
-
-
-async def _settling(settled: Awaitable[None]) -> None:
-    try:
-        await settled
-    except ChannelInvalidStateError:
-        # Closed in this very moment: the same as closed before.
-        return
+def _receipt(delivery: Delivery) -> Receipt:
+    assert isinstance(delivery.receipt, Receipt), "this adapter's own deliveries"
+    return delivery.receipt

@@ -5,14 +5,13 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
-import aio_pika
 import aiormq.connection
 from aiormq.abc import AbstractConnection
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from pamqp.exceptions import PAMQPException
 from yarl import URL
 
-from worker.rabbit import lenient
+from worker.rabbit.wire.connection import Wire, connect
 
 # A dead peer is noticed after three missed beats, so within about 50 s.
 HEARTBEAT_S = 15
@@ -53,7 +52,7 @@ class Link:
         self._observer = observer
         self.trouble: str | None = f"the {role} connection to RabbitMQ is not open yet"
 
-    async def run(self, use: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+    async def run(self, use: Callable[[Wire], Awaitable[None]]) -> None:
         """Serve for ever. `use` returns, or raises a connection error, when it must reconnect.
 
         Pauses between tries grow and are jittered, so that replicas do not come in step. Any
@@ -77,19 +76,17 @@ class Link:
             await asyncio.sleep(pause_s * (0.5 + random.random()))
             pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
 
-    async def _once(self, use: Callable[[AbstractConnection], Awaitable[None]]) -> None:
-        connection = await aio_pika.connect(
+    async def _once(self, use: Callable[[Wire], Awaitable[None]]) -> None:
+        connection, wire = await connect(
             self._url,
-            timeout=CONNECT_TIMEOUT_S,
             client_properties={"connection_name": f"{self._name}/{self._role}"},
+            timeout_s=CONNECT_TIMEOUT_S,
         )
         try:
-            assert connection.transport is not None, "an open connection has a transport"
-            wire = connection.transport.connection
             self.trouble = None
             self._observer.link_changed(self._role, state="up", detail="")
             async with asyncio.TaskGroup() as tasks:
-                watch = tasks.create_task(self._watch_blocked(wire))
+                watch = tasks.create_task(self._watch_blocked(wire.connection))
                 try:
                     await use(wire)
                 finally:
@@ -99,11 +96,11 @@ class Link:
         finally:
             await connection.close()
 
-    async def _watch_blocked(self, wire: AbstractConnection) -> None:
-        while not wire.is_closed:
+    async def _watch_blocked(self, connection: AbstractConnection) -> None:
+        while not connection.is_closed:
             try:
                 async with asyncio.timeout(BLOCKED_POLL_S):
-                    await wire.ready()
+                    await connection.ready()
             except TimeoutError:
                 if self.trouble is None:
                     self.trouble = f"RabbitMQ has blocked the {self._role} connection (alarm)"
@@ -153,6 +150,5 @@ def _with_heartbeat(url: str) -> str:
     return str(parsed.update_query(heartbeat=HEARTBEAT_S))
 
 
-lenient.install()
 # A put into the full write queue of a closed connection never returns.
 aiormq.connection.Connection.FRAME_BUFFER_SIZE = 0

@@ -1,13 +1,13 @@
 """Between AMQP messages and deliveries: what is read, and what a republished message keeps."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from aiormq.abc import DeliveredMessage
-from pamqp.commands import Basic
-
-from worker.core.delivery import Delivery, Lane, Properties
+from worker.core.delivery import Delivery, Lane
 from worker.core.progress import PREFIX, progress_from
-from worker.rabbit.lenient import WireTable
+from worker.rabbit.wire.deliveries import Incoming
+from worker.rabbit.wire.properties import Header, header_of, read_properties
+from worker.rabbit.wire.table import WireTable
 
 # Headers that a broker writes or acts on. Copying them back loses messages (x-death is taken
 # for a cycle), or sends copies where nobody asked for one (CC, BCC).
@@ -31,55 +31,35 @@ _LARGEST_HEADER = 120_000
 _DROPPED = PREFIX + "producer-headers-dropped"
 
 
-def delivery_of(message: DeliveredMessage, *, queue: str, lane: Lane) -> Delivery:
-    """Read what the broker handed over; total over whatever a producer may send."""
-    properties = message.header.properties
-    headers = properties.headers if isinstance(properties.headers, WireTable) else WireTable()
+def delivery_of(message: Incoming, *, queue: str, lane: Lane, requests: str) -> Delivery:
+    """Read what the broker handed over; total over whatever a producer may send.
+
+    `requests` is the exchange of the interactive lane.
+    """
+    properties = read_properties(message.header)
+    headers = properties.headers
+    assert isinstance(headers, WireTable), "as the reader gives them"
+    ours = {name: value for name, value in headers.items() if name.startswith(PREFIX)}
     return Delivery(
         body=message.body,
         queue=queue,
         lane=lane,
-        redelivered=bool(message.redelivered),
-        properties=Properties(
-            content_type=properties.content_type,
-            content_encoding=properties.content_encoding,
-            correlation_id=properties.correlation_id,
-            reply_to=properties.reply_to,
-            message_id=properties.message_id,
-            type=properties.message_type,
-            app_id=properties.app_id,
-            priority=properties.priority,
-            timestamp=properties.timestamp,  # type: ignore[arg-type]  # an int, see lenient.py
-            headers=_producers(headers),
-        ),
-        progress=progress_from({n: v for n, v in headers.items() if n.startswith(PREFIX)}),
-        receipt=message,
+        redelivered=message.deliver.is_redelivered,
+        properties=replace(properties, headers=_producers(headers)) if headers else properties,
+        progress=progress_from(ours),
+        receipt=message.receipt,
+        routing_key=message.deliver.routing_key,
+        is_diverted=lane is Lane.BULK and message.deliver.exchange == requests,
     )
 
 
-def properties_for(delivery: Delivery, headers: Mapping[str, object]) -> Basic.Properties:
-    """Properties of a republished delivery: the producer's own plus `headers` of ours.
-
-    `expiration` would shorten a delay, `user_id` is refused from another user, and a reused
-    `message_id` makes the client mistake one returned publish for another: all are left out,
-    and the client library writes a fresh message id.
-    """
+def header_for(delivery: Delivery, headers: Mapping[str, object]) -> Header:
+    """The content header of a republished delivery: the producer's own plus `headers` of ours."""
     theirs = delivery.properties
-    properties = Basic.Properties(
-        content_type=theirs.content_type,
-        content_encoding=theirs.content_encoding,
-        correlation_id=theirs.correlation_id,
-        reply_to=theirs.reply_to,
-        message_type=theirs.type,
-        app_id=theirs.app_id,
-        priority=theirs.priority,
-        timestamp=theirs.timestamp,  # type: ignore[arg-type]  # an int, see lenient.py
-        delivery_mode=2,
-    )
-    properties.headers = {**theirs.headers, **headers}  # type: ignore[dict-item]  # as received
-    if theirs.headers and len(properties.marshal()) > _LARGEST_HEADER:
-        properties.headers = {**headers, _DROPPED: True}  # type: ignore[dict-item]
-    return properties
+    header = header_of(theirs, {**theirs.headers, **headers})
+    if theirs.headers and len(header) > _LARGEST_HEADER:
+        return header_of(theirs, {**headers, _DROPPED: True})
+    return header
 
 
 def _producers(headers: WireTable) -> dict[str, object]:

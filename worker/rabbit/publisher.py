@@ -4,20 +4,20 @@ from collections.abc import Sequence
 from typing import Literal
 
 import orjson
-from aiormq.abc import AbstractConnection
-from pamqp.commands import Basic
 
 from worker.core.dead_letter import dead_letter_headers
-from worker.core.delivery import Delivery
+from worker.core.delivery import Delivery, Properties
 from worker.core.outcome import Dead
 from worker.core.outcome_event import OutcomeEvent, Status
 from worker.core.progress import Progress
 from worker.core.request import Identity
 from worker.ports import Clock
 from worker.rabbit.confirmed import ConfirmedPublishing, Message, PublishObserver
-from worker.rabbit.message import properties_for
+from worker.rabbit.message import header_for
 from worker.rabbit.names import LONGEST_DELAY_S, Names, delay_route
 from worker.rabbit.replies import Replies
+from worker.rabbit.wire.connection import Wire
+from worker.rabbit.wire.properties import Header, header_of
 
 # A W3C traceparent has 55 characters; later versions may append a few.
 _LONGEST_TRACE = 128
@@ -49,36 +49,42 @@ class RabbitPublisher:
         """What the broker does not take now, in one sentence."""
         return self._publishing.trouble
 
-    async def use(self, connection: AbstractConnection) -> None:
+    async def use(self, wire: Wire) -> None:
         """Publish over this connection until it is gone."""
-        await self._publishing.use(connection)
+        await self._publishing.use(wire)
 
     async def park(self, delivery: Delivery, progress: Progress, *, delay_s: float) -> None:
         # Longer waits than the levels can express come back in between and are parked again.
         whole_s = min(LONGEST_DELAY_S, max(1, round(delay_s)))
         exchange, key = delay_route(self._names, delivery.queue, delay_s=whole_s)
-        properties = properties_for(delivery, progress.headers())
-        await self._publishing.publish(Message(exchange, key, delivery.body, properties))
+        header = header_for(delivery, progress.headers())
+        await self._publishing.publish(Message(exchange, key, delivery.body, header))
 
     async def bury(self, delivery: Delivery, dead: Dead, identity: Identity) -> None:
         headers = dead_letter_headers(delivery, dead, identity, now=self._clock.now())
-        properties = properties_for(delivery, headers)
+        header = header_for(delivery, headers)
         await self._publishing.publish(
-            Message(self._names.dead, dead.reason.value, delivery.body, properties)
+            Message(self._names.dead, dead.reason.value, delivery.body, header)
+        )
+
+    async def divert(self, delivery: Delivery) -> None:
+        header = header_for(delivery, {})
+        await self._publishing.publish(
+            Message(self._names.bulk, delivery.routing_key, delivery.body, header)
         )
 
     async def announce(self, event: OutcomeEvent, deliveries: Sequence[Delivery]) -> None:
         body = orjson.dumps(event.document())
         if self._is_wanted(event):
             origin = deliveries[0].properties
-            properties = _event_properties(origin.correlation_id, deliveries[0])
+            header = _event_header(origin.correlation_id, deliveries[0])
             # Not mandatory: that nobody listens to outcomes is no fault.
             await self._publishing.publish(
-                Message(self._names.outcomes, event.routing_key, body, properties, mandatory=False)
+                Message(self._names.outcomes, event.routing_key, body, header, is_mandatory=False)
             )
         addresses = {d.reply_address: d for d in deliveries if d.reply_address is not None}
         for (reply_to, correlation_id), delivery in addresses.items():
-            await self._replies.reply(reply_to, body, _event_properties(correlation_id, delivery))
+            await self._replies.reply(reply_to, body, _event_header(correlation_id, delivery))
 
     def _is_wanted(self, event: OutcomeEvent) -> bool:
         if self._outcomes == "failures":
@@ -86,14 +92,13 @@ class RabbitPublisher:
         return self._outcomes == "all"
 
 
-def _event_properties(correlation_id: str | None, delivery: Delivery) -> Basic.Properties:
+def _event_header(correlation_id: str | None, delivery: Delivery) -> Header:
     trace = delivery.properties.headers.get("traceparent")
     has_trace = isinstance(trace, str) and len(trace) <= _LONGEST_TRACE
-    return Basic.Properties(
+    properties = Properties(
         content_type="application/json",
         correlation_id=correlation_id,
-        delivery_mode=2,
-        message_type="igsend.outcome.v1",
+        type="igsend.outcome.v1",
         app_id="igsend",
-        headers={"traceparent": trace} if has_trace else None,  # type: ignore[dict-item]  # text
     )
+    return header_of(properties, {"traceparent": trace} if has_trace else {})

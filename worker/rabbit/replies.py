@@ -2,19 +2,19 @@
 
 import asyncio
 
-from aiormq.channel import Channel
-from aiormq.exceptions import ChannelAccessRefused, DeliveryError, PublishError
-from pamqp.commands import Basic
+from aiormq.exceptions import ChannelAccessRefused
 
 from worker.rabbit.confirmed import (
     ConfirmedPublishing,
     Message,
     PublishObserver,
     confirm,
-    confirming_channel,
     describe_refusal,
+    open_confirms,
 )
 from worker.rabbit.link import CONNECTION_ERRORS, describe, is_own_cancellation
+from worker.rabbit.wire.confirms import Confirms, Nacked, Unroutable
+from worker.rabbit.wire.properties import Header
 
 # A lost connection is worth another try; the outcomes exchange has the event in any case.
 MOST_TRIES = 3
@@ -30,20 +30,20 @@ class Replies:
     def __init__(self, publishing: ConfirmedPublishing, observer: PublishObserver) -> None:
         self._publishing = publishing
         self._observer = observer
-        self._channel: Channel | None = None
+        self._confirms: Confirms | None = None
         self._opening = asyncio.Lock()
 
-    async def reply(self, reply_to: str, body: bytes, properties: Basic.Properties) -> None:
+    async def reply(self, reply_to: str, body: bytes, header: Header) -> None:
         """Publish to one producer; what it does not get is reported and dropped."""
-        message = Message("", reply_to, body, properties)
+        message = Message("", reply_to, body, header)
         lost = ""
         for _ in range(MOST_TRIES):
             try:
                 await confirm(await self._open(), message)
-            except PublishError:
+            except Unroutable:
                 lost = "the producer's queue is gone"
                 break
-            except DeliveryError as refused:
+            except Nacked as refused:
                 lost = describe_refusal(refused)
                 break
             except (ChannelAccessRefused, ValueError) as refused:
@@ -57,13 +57,12 @@ class Replies:
                 lost = "the channel closed"
             else:
                 return
-            properties.message_id = None
         self._observer.reply_dropped(detail=lost)
 
-    async def _open(self) -> Channel:
+    async def _open(self) -> Confirms:
         async with self._opening:
-            connection = await self._publishing.connection()
-            channel = self._channel
-            if channel is None or channel.is_closed or channel.connection is not connection:
-                self._channel = channel = await confirming_channel(connection)
-        return channel
+            wire = await self._publishing.wire()
+            confirms = self._confirms
+            if confirms is None or confirms.is_closed or confirms.wire is not wire:
+                self._confirms = confirms = await open_confirms(wire)
+        return confirms

@@ -109,6 +109,11 @@ METRICS = (
     ),
     MetricRow("igsend_accounts_loaded", "gauge", "Accounts the worker may send for."),
     MetricRow(
+        "igsend_diverted_accounts",
+        "gauge",
+        "Accounts that are diverted into the bulk lane, as far as this worker knows.",
+    ),
+    MetricRow(
         "igsend_loop_lag_seconds",
         "histogram",
         "How late the event loop was, measured twice a second.",

@@ -53,6 +53,7 @@ class Gauges:
     consumers_expected: int
     consumers_registered: int
     accounts: int
+    diverted_accounts: int = 0
 
 
 class Metrics:
@@ -99,6 +100,7 @@ class Metrics:
         self._consumers_expected = self._gauge("igsend_consumers_expected")
         self._consumers_registered = self._gauge("igsend_consumers_registered")
         self._accounts = self._gauge("igsend_accounts_loaded")
+        self._diverted = self._gauge("igsend_diverted_accounts")
         up, blocked = self._gauge("igsend_connection_up"), self._gauge("igsend_connection_blocked")
         self._connection_up = {role: up.labels(role) for role in ROLES}
         self._connection_blocked = {role: blocked.labels(role) for role in ROLES}
@@ -165,6 +167,7 @@ class Metrics:
         self._consumers_expected.set(gauges.consumers_expected)
         self._consumers_registered.set(gauges.consumers_registered)
         self._accounts.set(gauges.accounts)
+        self._diverted.set(gauges.diverted_accounts)
 
     def show_connection(self, role: str, *, is_up: bool, is_blocked: bool) -> None:
         self._connection_up[role].set(is_up)

@@ -101,6 +101,25 @@ class Reporting:
         self.metrics.reply_dropped()
         self._warn("reply dropped", detail)
 
+    def diversion_began(self, account_id: str, *, why: str) -> None:
+        """Note that new messages of an account go to the bulk lane."""
+        log = structlog.get_logger()
+        log.info("account diverted to the bulk lane", account_id=account_id, why=why)
+
+    def diversion_ended(self, account_id: str, *, why: str) -> None:
+        """Note that new messages of an account come through the interactive lane again."""
+        log = structlog.get_logger()
+        log.info("account returned to the interactive lane", account_id=account_id, why=why)
+
+    def diversion_refused(self, *, detail: str) -> None:
+        """Note that the broker does not bind or unbind for this worker now."""
+        structlog.get_logger().warning(
+            "accounts that flood cannot be diverted, nor returned; the worker goes on without and "
+            "tries again in 5 minutes. Let its user write to the exchange ig.bulk and read "
+            "ig.requests (with your prefix), or set IGSEND_DIVERT=false",
+            detail=detail,
+        )
+
     def mishap(self, delivery: Delivery, error: Exception) -> None:
         """Note a bug. Where it happened is told, what the error says is not: it may quote."""
         self.metrics.mishap_happened()
