@@ -1,11 +1,12 @@
-"""Scenario: Redis dies, freezes or forgets: nothing is sent twice, nothing lost or too fast."""
+"""Scenario: Redis dies, freezes, forgets or is slow: nothing is sent twice, lost or too fast."""
 
 import asyncio
 import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
@@ -20,13 +21,14 @@ from tests.replicas.windows import Allowed
 from tests.replicas.witness import a_witness
 from tests.replicas.work import account_ids, body
 from tests.support.pacing import beats, beside, until
+from tests.support.tcp_proxy import TcpProxy, tcp_proxy
 from tests.support.waiting import eventually
 from worker.local.ports import reply_from
 from worker.local.redis import RedisNode
 
-Fault = Literal["restarted", "restarted-empty", "replaced-empty", "flushed", "paused"]
+Fault = Literal["restarted", "restarted-empty", "replaced-empty", "flushed", "paused", "slow"]
 FAULTS: tuple[Fault, ...] = (
-    "restarted", "restarted-empty", "replaced-empty", "flushed", "paused",
+    "restarted", "restarted-empty", "replaced-empty", "flushed", "paused", "slow",
 )  # fmt: skip
 
 
@@ -35,7 +37,8 @@ class RedisFaults:
     """Sizes of the scenario.
 
     Requests come for `load_s` at `per_s` in total; the fault comes after `fault_after_s`, and
-    lasts `fault_s` where it has a length. `patience_s` is how long the last one may take.
+    lasts `fault_s` where it has a length. `slow_by_s` is added each way on the road to a slow
+    Redis. `patience_s` is how long the last one may take.
     """
 
     workers: int = 4
@@ -46,6 +49,7 @@ class RedisFaults:
     fault_s: float = 8.0
     patience_s: float = 120.0
     probe_per_s: float = 10.0
+    slow_by_s: float = 0.2
     settle_s: float = 3.0
     allowed: Mapping[str, Allowed] = field(default_factory=lambda: {"text": Allowed(8, 1.0)})
 
@@ -104,12 +108,13 @@ async def run(ground: Ground, sizes: RedisFaults, fault: Fault) -> Found:
         workers=sizes.workers,
         accounts=account_ids(sizes.accounts),
         limits=sizes.allowed,
-        persistence=fault in ("restarted", "flushed", "paused"),
+        persistence=fault in ("restarted", "flushed", "paused", "slow"),
     )
     async with (
         a_site(ground, plan) as site,
         a_witness(ground.amqp_url, site.names) as witness,
         a_loader(ground.amqp_url) as loader,
+        _road_to(site) as road,
         site.fleet() as fleet,
     ):
         before = usage_of(site.groups(fleet))
@@ -119,7 +124,7 @@ async def run(ground: Ground, sizes: RedisFaults, fault: Fault) -> Found:
             async with asyncio.TaskGroup() as tasks:
                 loading = tasks.create_task(_load(site, loader, sizes, start))
                 await until(start + sizes.fault_after_s)
-                moments = await _break(site, fault, sizes)
+                moments = await _break(site, road, fault, sizes)
             names = loading.result()
             unheard = await witness.wait_for(names, within_s=sizes.patience_s)
             await eventually(fleet.all_ready)
@@ -217,7 +222,17 @@ async def _probe(fleet: Fleet, sizes: RedisFaults, found: list[Probe], start: fl
         found += await fleet.ready()
 
 
-async def _break(site: Site, fault: Fault, sizes: RedisFaults) -> Moments:
+@asynccontextmanager
+async def _road_to(site: Site) -> AsyncIterator[TcpProxy]:
+    """Have the workers reach Redis through a proxy."""
+    assert site.redis is not None, "the plan has a Redis"
+    url = urlsplit(site.redis.url)
+    async with tcp_proxy(url.hostname or "", url.port or 6379) as road:
+        site.gate_url = url._replace(netloc=f"{url.hostname}:{road.port}").geturl()
+        yield road
+
+
+async def _break(site: Site, road: TcpProxy, fault: Fault, sizes: RedisFaults) -> Moments:
     """Let it happen; give when that was."""
     redis = site.redis
     assert redis is not None, "the plan has a Redis"
@@ -239,6 +254,12 @@ async def _break(site: Site, fault: Fault, sizes: RedisFaults) -> Moments:
             away_until = gone_at
         case "paused":
             away_until = await _pause(redis, for_s=sizes.fault_s)
+        case "slow":
+            road.delay_s = sizes.slow_by_s
+            await until(gone_at + sizes.fault_s)
+            road.delay_s = 0.0
+            # It was there all the time, and so were its workers to be.
+            away_until = gone_at
     return Moments(gone_at, away_until, time.time())
 
 

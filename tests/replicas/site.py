@@ -63,7 +63,10 @@ class Plan:
 
 @dataclass(slots=True)
 class Site:
-    """A set-up without workers yet; `seen` is there once the block of `a_site` has ended."""
+    """A set-up without workers yet; `seen` is there once the block of `a_site` has ended.
+
+    `gate_url` may be set to lead the workers to the Redis by another road.
+    """
 
     plan: Plan
     ground: Ground
@@ -72,6 +75,7 @@ class Site:
     sandbox: Child
     sandbox_url: str
     redis: RedisNode | None
+    gate_url: str
     seen: Evidence | None = None
 
     @property
@@ -86,11 +90,9 @@ class Site:
     def settings(self) -> dict[str, str]:
         """Give the settings of each worker."""
         plan = self.plan
-        # Several workers on memory:// know nothing of each other: for comparison only.
-        gate = "memory://" if self.redis is None else self.redis.url
         return {
             "IGSEND_AMQP_URL": self.ground.amqp_url,
-            "IGSEND_GATE_URL": gate,
+            "IGSEND_GATE_URL": self.gate_url,
             "IGSEND_GRAPH_URL": self.sandbox_url,
             "IGSEND_ACCOUNTS": str(self.folder / "accounts.json"),
             "IGSEND_PREFIX": self.ground.prefix,
@@ -142,7 +144,9 @@ async def a_site(ground: Ground, plan: Plan) -> AsyncIterator[Site]:
         url = (await said(sandbox, r"url=(http://\S+)"))[1]
         names = Names(ground.prefix, plan.partitions)
         await _declare(ground.amqp_url, names)
-        site = Site(plan, ground, names, home, sandbox, url, redis)
+        # Several workers on memory:// know nothing of each other: for comparison only.
+        gate_url = "memory://" if redis is None else redis.url
+        site = Site(plan, ground, names, home, sandbox, url, redis, gate_url)
         yield site
         await sandbox.end(patience_s=_WRITE_WITHIN_S)
         assert sandbox.exit_code == 0, sandbox.said()

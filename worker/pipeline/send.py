@@ -31,7 +31,6 @@ HAND_OVER_S = 1.0
 # is worth 30 ms: what this leaves of it is for the way to the API.
 LATEST_S = 0.012
 NEAR_S = 0.05
-MISSES_IN_A_ROW = 4
 
 
 class Sender:
@@ -76,7 +75,6 @@ class Sender:
         Catching up would put more calls into a window than the limit allows.
         """
         attempt.is_slot_unused = True
-        misses = 0
         while True:
             await self._clock.sleep_until(slot)
             async with self._permits:
@@ -87,12 +85,11 @@ class Sender:
                     stopped = self._stop_now(attempt)
                     if stopped is not None:
                         return stopped
-                    latest = slot + allowed_lateness_s(misses)
+                    latest = slot + LATEST_S
                     if self._is_still_good(attempt, latest):
                         came_to = await self._called(attempt, latest)
                         if not isinstance(came_to, Missed):
                             return came_to
-                    misses += 1
                     following = await self._next(attempt)
                     if not isinstance(following, Go):
                         return following
@@ -180,8 +177,3 @@ class Sender:
         if attempt.deadline is not None and closed.until > attempt.deadline:
             return expired(attempt.progress, error)
         return Postponed(closed.until, closed.why, attempt.progress)
-
-
-def allowed_lateness_s(misses: int) -> float:
-    """Say how late a call may leave; more after some misses, or a slow machine never got on."""
-    return LATEST_S * max(1, misses - MISSES_IN_A_ROW)

@@ -29,6 +29,9 @@ from worker.pipeline.pace import Pace
 from worker.pipeline.read import Unreadable
 from worker.ports import Clock, Ledger, Observer, Publisher, Receipts
 
+# For so long after a new request of the interactive lane others are likely to follow.
+REPLIES_S = 5.0
+
 
 class Settler:
     """The only place that publishes and acks."""
@@ -47,9 +50,12 @@ class Settler:
         self._clock = clock
         self._observer = observer
         self._pace = Pace(clock)
+        self._last_reply_at = 0.0
 
     async def __call__(self, attempt: Attempt, outcome: Outcome) -> None:
         request = attempt.request
+        if attempt.delivery.lane is Lane.INTERACTIVE and not attempt.progress.is_republished:
+            self._last_reply_at = self._clock.now()
         event = self._event(outcome, request)
         is_new = attempt.is_in_our_hands or _is_news(outcome)
         if is_new:
@@ -118,8 +124,9 @@ class Settler:
                 await self._publisher.park(delivery, progress, delay_s=delay_s)
 
     def _turn_to_park(self, lane: Lane) -> AbstractAsyncContextManager[None]:
-        """A flood in bulk takes the time that is left over; replies are in nobody's way."""
-        return self._pace.turn() if lane is Lane.BULK else nullcontext()
+        """While people wait for replies, a flood in bulk takes the time that is left over."""
+        is_in_the_way = self._clock.now() - self._last_reply_at < REPLIES_S
+        return self._pace.turn() if lane is Lane.BULK and is_in_the_way else nullcontext()
 
     async def _let_go(self, delivery: Delivery, outcome: Outcome) -> None:
         if isinstance(outcome, HandedBack):
