@@ -90,8 +90,6 @@ class Worker:
         self._intake = Intake(
             self._names,
             prefetch=config.prefetch,
-            # One queue for the whole lane: it has to be able to use every permit.
-            bulk_prefetch=max(config.prefetch, config.concurrency),
             submit=self._reporting.receiving(self._consumer.submit),
             prepare=self._preparation,
         )

@@ -142,7 +142,7 @@ class Config(BaseModel):
         64,
         ge=1,
         le=2000,
-        description="unsettled deliveries per intake queue; of bulk IGSEND_CONCURRENCY, if more",
+        description="unsettled deliveries per intake queue",
     )
     concurrency: int = Field(200, ge=1, le=5000, description="calls to the API at the same time")
     max_attempts: int = Field(8, ge=1, le=100, description="attempts before exhausted")

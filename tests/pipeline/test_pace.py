@@ -27,7 +27,7 @@ async def test_slow_turns_become_few_and_quick_ones_many_again() -> None:
     pace = Pace(clock)
     await turns(pace, clock, 1, each_takes_s=0.001)
     await turns(pace, clock, 50, each_takes_s=0.030)
-    assert pace.interval_s == 0.010
+    assert pace.interval_s == 0.040
     await turns(pace, clock, 100, each_takes_s=0.001)
     assert pace.interval_s == 0
 
@@ -40,17 +40,16 @@ async def test_a_broker_that_is_always_slow_is_no_reason_to_wait() -> None:
     assert pace.interval_s == 0
 
 
-async def test_turns_at_the_same_time_begin_one_after_the_other() -> None:
+async def test_turns_at_the_same_time_are_spread_out() -> None:
     clock = FakeClock()
     pace = Pace(clock)
     await turns(pace, clock, 1, each_takes_s=0.001)
     await turns(pace, clock, 50, each_takes_s=0.030)
-    begun: list[float] = []
 
     async def one() -> None:
         async with pace.turn():
-            begun.append(clock.now())
+            pass
 
+    start = clock.now()
     await asyncio.gather(*(one() for _ in range(3)))
-    assert begun == sorted(begun)
-    assert begun[-1] - begun[0] > 0.005
+    assert clock.now() - start > 2 * 0.040

@@ -11,14 +11,14 @@ _A_LITTLE_S = 0.002
 # The shortest turn is forgotten slowly: a broker may get slower for good.
 _FORGET = 1.002
 _MORE, _LESS = 1.25, 0.9
-_SHORTEST_S, _LONGEST_S = 0.000_2, 0.010
+_SHORTEST_S, _LONGEST_S = 0.000_2, 0.040
 
 
 class Pace:
     """Spaces turns the further, the longer each takes compared with the quickest.
 
     The time of a turn goes through this event loop, the network and the broker: whichever of them
-    is busy, the turns become fewer, down to one every 10 ms.
+    is busy, the turns become fewer, down to one every 40 ms.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 
-from worker.core.delivery import Delivery, Lane
+from worker.core.delivery import Delivery
 from worker.rabbit.link import CONNECTION_ERRORS, closed
 from worker.rabbit.message import delivery_of
 from worker.rabbit.names import Names
@@ -28,13 +28,12 @@ class Intake:
         names: Names,
         *,
         prefetch: int,
-        bulk_prefetch: int,
         submit: Callable[[Delivery], None],
         prepare: Callable[[AbstractConnection], Awaitable[None]],
     ) -> None:
         self._queues = names.intake
         self._requests = names.requests
-        self._prefetch = {Lane.INTERACTIVE: prefetch, Lane.BULK: bulk_prefetch}
+        self._prefetch = prefetch
         self._submit = submit
         self._prepare = prepare
         self._channel: AbstractChannel | None = None
@@ -61,6 +60,8 @@ class Intake:
         channel.on_consumer_cancel_callbacks.add(partial(_note_cancel, cancelled))
         self._channel = channel
         try:
+            # Per consumer, not `global`: quorum queues refuse that with a closed connection.
+            await channel.basic_qos(prefetch_count=self._prefetch, timeout=RPC_TIMEOUT_S)
             for queue in self._queues:
                 if not self._is_stopping:
                     await self._consume(channel, queue)
@@ -72,10 +73,6 @@ class Intake:
             self._tags.clear()
 
     async def _consume(self, channel: AbstractChannel, queue: str) -> None:
-        # For the consumers to come, not `global`: quorum queues refuse that with a closed
-        # connection.
-        prefetch = self._prefetch[self._queues[queue]]
-        await channel.basic_qos(prefetch_count=prefetch, timeout=RPC_TIMEOUT_S)
         # The consumer's tag is its queue's name: a delivery says by it where it comes from.
         await channel.basic_consume(
             queue, _not_by_aiormq, consumer_tag=queue, timeout=RPC_TIMEOUT_S
