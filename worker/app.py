@@ -11,10 +11,14 @@ from worker.config import Config
 from worker.contract.validator import RequestValidator
 from worker.core.account import Account
 from worker.core.delivery import Delivery
+from worker.core.rate_limit import Pace, parse_limit
 from worker.core.retry import RetryPolicy
+from worker.gate.app_limit import AppLimited
 from worker.gate.inspecting import Documents
+from worker.gate.memory.app_bucket import MemoryAppBucket
 from worker.gate.memory.gate import MemoryGate
 from worker.gate.memory.inspection import MemoryInspector
+from worker.gate.redis.app_bucket import RedisAppBucket
 from worker.gate.redis.gate import RedisGate
 from worker.gate.redis.store import Store
 from worker.graph.client import GraphClient
@@ -28,7 +32,7 @@ from worker.pipeline.read import Reader
 from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
 from worker.pipeline.verify import Verifier
-from worker.ports import Clock, Observer
+from worker.ports import Clock, Gate, Observer
 from worker.rabbit.diversion import Diversion
 from worker.rabbit.intake import Intake, RabbitReceipts
 from worker.rabbit.link import Link
@@ -109,13 +113,14 @@ class Worker:
             config.check_after_s,
         )
         gate, conversations = self._gate, Conversations(self._graph)
+        limited = self._limited(config, clock)
         return Steps(
             Reader(RequestValidator(), clock),
-            Admitter(self._accounts, gate, drain),
+            Admitter(self._accounts, limited, drain),
             Verifier(conversations, gate, gate, clock, policy=policy),
             Sender(
                 self._reporting.measured(self._graph),
-                gate,
+                limited,
                 clock,
                 drain,
                 policy=policy,
@@ -130,6 +135,18 @@ class Worker:
         if self._diversion is None:
             return process
         return Divert(process, self._diversion.is_diverted, self._publisher, receipts)
+
+    def _limited(self, config: Config, clock: Clock) -> Gate:
+        """The gate, behind the bucket of the whole app if there is one."""
+        if config.app_limit is None:
+            return self._gate
+        pace = Pace.within(parse_limit(config.app_limit), margin=config.rate_margin)
+        bucket = (
+            MemoryAppBucket(pace)
+            if self._store is None
+            else RedisAppBucket(self._store, clock, prefix=config.prefix, pace=pace)
+        )
+        return AppLimited(self._gate, self._gate, bucket, clock)
 
     def _observer(self) -> Observer:
         if self._diversion is None:

@@ -20,6 +20,8 @@ from pydantic import (
 )
 from yarl import URL
 
+from worker.core.rate_limit import parse_limit
+
 PREFIX = "IGSEND_"
 # These point the project's own tests at running brokers; no command reads them.
 _TEST_PREFIX = "IGSEND_TEST_"
@@ -62,6 +64,12 @@ _REDIS_OPTIONS = {
     "ssl_keyfile",
 }
 _DATABASE = re.compile(r"/?|/\d{1,5}")
+
+
+def _limit(value: str | None) -> str | None:
+    if value is not None:
+        parse_limit(value)
+    return value
 
 
 def _gate_url(value: SecretStr) -> SecretStr:
@@ -157,6 +165,9 @@ class Config(BaseModel):
         ge=0.1,
         le=60,
         description="first look whether a call without a result went, seconds; then twice that",
+    )
+    app_limit: Annotated[str | None, AfterValidator(_limit)] = Field(
+        None, description="most calls of the whole app over all accounts, like 200/s; none if unset"
     )
     rate_margin: float = Field(
         0.03, ge=0, lt=0.9, description="how far below the published limits to stay, 0.03 = 3 %"

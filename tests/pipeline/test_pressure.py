@@ -43,10 +43,12 @@ def to(person: str, **fields: Any) -> Any:
 async def all_under_way_at_once(pipeline: Pipeline, count: int) -> None:
     """Send so many requests whose calls are all open before the first is answered."""
     hold = pipeline.graph.hold = asyncio.Event()
-    tasks = [asyncio.create_task(pipeline(to(f"p{number}"))) for number in range(count)]
-    await eventually(lambda: len(pipeline.graph.sent) == count)
-    hold.set()
-    await asyncio.gather(*tasks)
+    async with asyncio.TaskGroup() as tasks:
+        # One by one: whoever waits for a slot moves the clock that they share.
+        for number in range(count):
+            tasks.create_task(pipeline(to(f"p{number}")))
+            await eventually(lambda begun=number + 1: len(pipeline.graph.sent) == begun)
+        hold.set()
 
 
 def last_wait_s(pipeline: Pipeline) -> float:

@@ -9,6 +9,8 @@ from worker.core.secret import Secret
 from worker.core.send_result import GraphError, Refused, Throttled
 from worker.gate.memory.outage import Outage
 
+Key = tuple[str, str]
+
 # The account named where the whole app is closed.
 APP = ""
 
@@ -17,7 +19,8 @@ APP = ""
 class Closure:
     """Why an account is closed: for good when `is_final`, else a cooldown.
 
-    `until` is when one request may ask again; while it asks, when the next one may.
+    `until` is when one request may ask again; while it asks, when the next one may. `asker` is
+    the request that asks just now. `cools_until` is the end of a cooldown that a refusal found.
     """
 
     since: float
@@ -26,7 +29,12 @@ class Closure:
     is_final: bool
     token: Secret | None
     strikes: int = 1
-    is_probed: bool = False
+    asker: Key | None = None
+    cools_until: float = 0.0
+
+    @property
+    def is_probed(self) -> bool:
+        return self.asker is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +52,27 @@ class Closures:
         self._closures: dict[str, Closure] = {}
         self._outage = Outage()
 
-    def verdict(self, account: Account, *, now: float) -> Cooling | Closed | None:
-        """Say whether the account may be called; the first caller after the end is the probe."""
+    def verdict(self, account: Account, key: Key, *, now: float) -> Cooling | Closed | None:
+        """Say whether request `key` may go by the account, be it to ask whether it is open."""
         for name in (APP, account.id):
-            verdict = self._verdict(name, account, now)
+            verdict = self._verdict(name, account, key, now)
             if verdict is not None:
                 return verdict
         return None
+
+    def granted(self, account_id: str, key: Key, *, now: float) -> None:
+        """Note that a request has a slot: the first one after the end is the one that asks."""
+        for name in (APP, account_id):
+            closure = self._closures.get(name)
+            if closure is not None and closure.asker != key:
+                closure.asker, closure.until = key, now + PROBE_S
+
+    def gave_up(self, account_id: str, key: Key, *, now: float) -> None:
+        """The pass of a request is over: if it asked and got no answer, the next one may ask."""
+        for name in (APP, account_id):
+            closure = self._closures.get(name)
+            if closure is not None and closure.asker == key:
+                closure.asker, closure.until = None, now
 
     def throttle(self, name: str, result: Throttled, *, now: float) -> float:
         """Close for as long as the API asks, or by doubling; give the end (unix seconds)."""
@@ -64,17 +86,24 @@ class Closures:
             until = self._cool(APP, error, None, now=now)
             self._forget_victims(kind)
             return Cooling(until, is_probed=False)
+        before = self._closures.get(account.id)
         self._closures[account.id] = Closure(
-            now, now + ASK_AGAIN_S, error, is_final=True, token=account.token
+            now,
+            now + ASK_AGAIN_S,
+            error,
+            is_final=True,
+            token=account.token,
+            cools_until=0.0 if before is None else _end_of_cooldown(before),
         )
         return Closed(error)
 
-    def reopen(self, account_id: str, *, now: float) -> None:
-        """A call went through: the account and the app are open."""
+    def reopen(self, account_id: str, key: Key, *, now: float) -> None:
+        """A call of request `key` went through: if it was the one that asks, all is open."""
         self._outage.went_well(account_id, now=now)
         for name in (APP, account_id):
             closure = self._closures.get(name)
-            if closure is not None and closure.is_probed:
+            # Others were under way when it closed: their success says nothing.
+            if closure is not None and closure.asker == key:
                 del self._closures[name]
                 if name == APP:
                     self._outage.is_over()
@@ -98,6 +127,10 @@ class Closures:
 
     def _cool(self, name: str, error: GraphError, asked_s: float | None, *, now: float) -> float:
         before = self._closures.get(name)
+        if before is not None and before.is_final and not before.is_probed:
+            # A call that was under way: the account is refused all the same.
+            before.cools_until = max(before.cools_until, now + cooldown_s(asked_s, 1))
+            return before.cools_until
         strikes = 1
         if before is not None and not before.is_final:
             # Calls that were under way when it closed say nothing new.
@@ -111,16 +144,21 @@ class Closures:
         )
         return until
 
-    def _verdict(self, name: str, account: Account, now: float) -> Cooling | Closed | None:
+    def _verdict(
+        self, name: str, account: Account, key: Key, now: float
+    ) -> Cooling | Closed | None:
         closure = self._closures.get(name)
         if closure is None:
             return None
         if closure.is_final and closure.token != account.token:
             del self._closures[name]
-            return None
-        if now >= closure.until:
-            closure.is_probed = True
-            closure.until = now + PROBE_S
+            if closure.cools_until <= now:
+                return None
+            # A new token mends a refusal, and no throttle.
+            until = closure.cools_until
+            closure = Closure(now, until, closure.error, is_final=False, token=None)
+            self._closures[name] = closure
+        if now >= closure.until or closure.asker == key:
             return None
         if closure.is_final and not closure.is_probed:
             return Closed(closure.error)
@@ -135,3 +173,10 @@ class Closures:
         ]
         for name in victims:
             del self._closures[name]
+
+
+def _end_of_cooldown(closure: Closure) -> float:
+    """Say until when there is, or was, a cooldown: a new token does not end it."""
+    if closure.is_final:
+        return closure.cools_until
+    return 0.0 if closure.is_probed else closure.until

@@ -68,14 +68,28 @@ class MemoryGate:
 
     async def admit(self, ask: Ask) -> Admission:
         known = self._known(ask)
-        if not isinstance(known, Progress):
+        if isinstance(known, Progress):
+            ask = replace(ask, progress=known)
+        elif not isinstance(known, Doubtful) or known.progress.unknown_since is None:
             return known
-        ask = replace(ask, progress=known)
 
         async def decide(patience: Patience) -> Answer:
+            if isinstance(known, Doubtful):
+                return self._decide_doubt(ask.request, known, patience)
             return self._decide(ask, patience)
 
         return await patiently(decide, self._clock)
+
+    def _decide_doubt(self, request: SendRequest, known: Doubtful, patience: Patience) -> Answer:
+        """If it turns out to have gone, its next part follows at once: it must be alone by then."""
+        now = self._clock.now()
+        self._turns.line_up(request, now=now)
+        if self._turns.has_turn(request):
+            return known
+        answer = self._turn(request, now, patience)
+        if isinstance(answer, NotYet):
+            self._turns.expect(request, due=answer.until)
+        return answer
 
     def _known(self, ask: Ask) -> Progress | Admission:
         """Look the request up: its progress, or the answer when it may not simply run."""
@@ -134,7 +148,7 @@ class MemoryGate:
         self, ask: Ask, account: Account, patience: Patience, *, is_late: bool = False
     ) -> Answer:
         now, bucket = self._clock.now(), ask.bucket
-        closure = self._closures.verdict(account, now=now)
+        closure = self._closures.verdict(account, ask.request.key, now=now)
         if isinstance(closure, Closed):
             return closure
         if isinstance(closure, Cooling):
@@ -179,6 +193,7 @@ class MemoryGate:
             return None
         self._ledger.begin(ask.request, ask.progress, now=now)
         self._granted[ask.request.key] = grant
+        self._closures.granted(account.id, ask.request.key, now=now)
         return Go(grant.slot, ask.progress)
 
     async def advance(self, ask: Ask) -> Admission:
@@ -189,7 +204,7 @@ class MemoryGate:
             self._give_back(ask.request)
         else:
             self._recent.add(ask.request, ask.progress.sent[-1:])
-            self._closures.reopen(account.id, now=self._clock.now())
+            self._closures.reopen(account.id, ask.request.key, now=self._clock.now())
         # A request that has begun goes before the backlog of those that have not.
         begun = replace(ask, progress=replace(ask.progress, is_republished=True), deadline=None)
 
@@ -241,7 +256,7 @@ class MemoryGate:
                 assert event is not None, "a terminal outcome has an event"
                 if isinstance(outcome, Completed):
                     self._recent.add(request, outcome.progress.sent[-1:])
-                    self._closures.reopen(request.account_id, now=now)
+                    self._closures.reopen(request.account_id, request.key, now=now)
                 self._ledger.end(request, event)
                 self._turns.leave(request)
             case Postponed() | Retrying():
@@ -252,6 +267,7 @@ class MemoryGate:
                 self._turns.leave(request)
             case Duplicate():
                 pass
+        self._closures.gave_up(request.account_id, request.key, now=now)
 
     async def settled(self, request: SendRequest) -> None:
         """Nothing to note: what was not published is forgotten together with the process."""

@@ -59,7 +59,8 @@ class AccountScripts:
         keys = self._arguments.keys(account_id)
         asked_at = self._clock.now()
         by = self._time.there(asked_at) + FRESH_S if self._time.is_known else 0
-        answer = await self._store.call(script, keys, [orjson.dumps({**facts, "by": by}), *args])
+        ask = {**facts, "by": by, "reply_s": self._time.reply_s}
+        answer = await self._store.call(script, keys, [orjson.dumps(ask), *args])
         self._time.note(float(answer[1]), asked_at=asked_at)
         if answer[0] == b"stale":
             raise StoreUnavailable("Redis took a call up too late")

@@ -93,7 +93,6 @@ class Arguments:
     ) -> dict[str, Any]:
         """Give everything that a decision about the next slot takes."""
         request, account, progress = ask.request, ask.account, ask.progress
-        platform = platform or PlatformState()
         return {
             **self.of_request(request, nonce, progress),
             **of_patience(patience or Patience()),
@@ -106,10 +105,7 @@ class Arguments:
             "token": "" if account is None else _token_digest(account),
             "not_before": self._moment(request.not_before),
             "deadline": self._moment(ask.deadline),
-            "platform_until": platform.until,
-            "platform_probed": platform.is_probed,
-            "outage_kind": platform.outage_kind,
-            "outage_since": platform.outage_since,
+            **of_platform(platform or PlatformState()),
             "probe_s": PROBE_S,
             "probed_s": PROBED_S,
             "paces": [self._pace(account, part.bucket) for part in request.parts],
@@ -189,6 +185,16 @@ def of_patience(patience: Patience) -> dict[str, Any]:
     if isinstance(patience.reserved, Slot):
         facts["reserved"] = patience.reserved.facts()
     return facts
+
+
+def of_platform(platform: PlatformState) -> dict[str, Any]:
+    """Say whether the app is closed, and which refusals were an outage."""
+    return {
+        "platform_until": platform.until,
+        "platform_probed": platform.is_probed,
+        "outage_kind": platform.outage_kind,
+        "outage_since": platform.outage_since,
+    }
 
 
 def _token_digest(account: Account) -> str:

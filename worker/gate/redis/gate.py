@@ -36,7 +36,7 @@ from worker.core.send_result import Refused, Scope, Throttled
 from worker.gate.patience import Answer, Patience, SlotSoon, TurnSoon, patiently
 from worker.gate.redis import scripts
 from worker.gate.redis.account_scripts import RETRY_S, AccountScripts, lasting
-from worker.gate.redis.arguments import Arguments, Slot, of_patience
+from worker.gate.redis.arguments import Arguments, Slot, of_patience, of_platform
 from worker.gate.redis.codec import (
     digest_of,
     pack_error,
@@ -46,7 +46,7 @@ from worker.gate.redis.codec import (
     unpack_progress,
 )
 from worker.gate.redis.failure import StoreUnavailable
-from worker.gate.redis.platform import Platform, cooldowns_s
+from worker.gate.redis.platform import Platform, PlatformState, cooldowns_s
 from worker.gate.redis.redis_time import RedisTime
 from worker.gate.redis.store import Store
 from worker.gate.rules import UNKNOWN_ACCOUNT
@@ -132,16 +132,29 @@ class RedisGate:
         give_up_at = self._clock.now() + HOLD_WITHOUT_REDIS_S
         while True:
             try:
-                platform = self._platform.state
-                if platform.is_closed:
-                    platform = await self._platform.ask()
+                platform = await self._platform_for(nonce)
                 facts = self._arguments.of_ask(ask, nonce, platform=platform, patience=patience)
                 answer = await self._scripts.run(scripts.ADMIT, ask.request, facts, ask.progress)
+                if answer[0] not in (b"go", b"slot soon"):
+                    await self._ask_no_more(nonce)
                 return self._admission(ask, nonce, answer, called)
             except StoreUnavailable:
                 if self._clock.now() > give_up_at:
                     return NotYet(self._clock.now() + PARK_WITHOUT_REDIS_S, Wait.GATE)
                 await asyncio.sleep(RETRY_S)
+
+    async def _platform_for(self, nonce: str) -> PlatformState:
+        """See whether the app is open; the first one after a closure has to find out."""
+        if not self._platform.is_known:
+            # A worker that has just started.
+            await self._platform.refresh()
+        state = self._platform.state
+        return await self._platform.ask(nonce) if state.is_closed else state
+
+    async def _ask_no_more(self, nonce: str) -> None:
+        """If it was this request that had to find out: it will not."""
+        if self._platform.state.is_closed:
+            await self._platform.give_up(nonce)
 
     def _admission(
         self, ask: Ask, nonce: str, answer: Sequence[bytes], called: asyncio.Event
@@ -192,7 +205,7 @@ class RedisGate:
                 at = self._time.here(float(answer[2]))
                 if len(answer) == 3:
                     return SlotSoon(at)
-                return SlotSoon(at - EARLY_S, _slot(answer))
+                return SlotSoon(at - EARLY_S - 2 * self._time.reply_s, _slot(answer))
             case b"late":
                 return TooLate()
             case b"closed":
@@ -207,14 +220,15 @@ class RedisGate:
         sent = ask.progress.sent
         has_sent = len(sent) > held.sent
         if has_sent:
-            await self._went_well(ask.request)
+            await self._went_well(ask.request, held.nonce)
         facts = self._arguments.of_ask(ask, held.nonce)
         facts |= {"went_well": has_sent, "message_id": (sent[-1] or "") if has_sent else ""}
         if held.slot is not None and not has_sent:
             facts["unused"] = held.slot.facts()
 
         async def decide(patience: Patience) -> Answer:
-            now = facts | of_patience(patience)
+            platform = await lasting(lambda: self._platform_for(held.nonce))
+            now = facts | of_patience(patience) | of_platform(platform)
             answer = await self._scripts.insist(scripts.ADVANCE, ask.request, now, ask.progress)
             # What was recorded once is not to be recorded again while it waits for its slot.
             facts.update(went_well=False, message_id="")
@@ -251,6 +265,7 @@ class RedisGate:
                 "again_s": ASK_AGAIN_S,
                 "kind": kind,
             }
+            self._closed[ask.request.account_id] = now + ASK_AGAIN_S
             await self._scripts.insist(scripts.CLOSE, ask.request, facts, pack_error(error))
             return Closed(error)
         if result.scope is Scope.APP:
@@ -292,9 +307,10 @@ class RedisGate:
         if is_slot_unused and held is not None and held.slot is not None:
             facts["unused"] = held.slot.facts()
         if isinstance(outcome, Completed):
-            await self._went_well(request)
+            await self._went_well(request, nonce)
         packed = b"" if event is None else pack_event(event, request)
         await self._scripts.insist(scripts.CONCLUDE, request, facts, outcome.progress, packed)
+        await lasting(lambda: self._ask_no_more(nonce))
         if event is None:
             self._held.pop(request.key, None)
 
@@ -318,8 +334,9 @@ class RedisGate:
             closed["app"] = {"until": self._time.here(state.until), "why": state.error.meaning}
         return {"closed": closed, "in_hand": len(self._held), "trouble": self.trouble}
 
-    async def _went_well(self, request: SendRequest) -> None:
-        await lasting(lambda: self._platform.went_well(request.account_id, now=self._clock.now()))
+    async def _went_well(self, request: SendRequest, nonce: str) -> None:
+        account_id = request.account_id
+        await lasting(lambda: self._platform.went_well(account_id, nonce, now=self._clock.now()))
 
     def _hear(self, message: bytes) -> None:
         account_id, _, until = message.decode().partition(" ")

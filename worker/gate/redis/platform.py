@@ -38,14 +38,22 @@ class Platform:
         self._keys = [f"{prefix}:{{app}}:state", f"{prefix}:{{app}}:refused:"]
         self._good: dict[str, float] = {}
         self.state = PlatformState()
+        self.is_known = False
 
     async def refresh(self) -> None:
         await self._call("look")
 
-    async def ask(self) -> PlatformState:
-        """Whoever asks first after the end of a closure finds it open, and has to try."""
-        is_probe = await self._call("ask", probe_s=PROBE_S)
+    async def ask(self, asker: str) -> PlatformState:
+        """Whoever asks first after the end of a closure finds it open, and has to try.
+
+        Or else it must `give_up`, for nobody else may ask meanwhile.
+        """
+        is_probe = await self._call("ask", asker=asker, probe_s=PROBE_S)
         return replace(self.state, until=0.0) if is_probe else self.state
+
+    async def give_up(self, asker: str) -> None:
+        """Let another one ask, if it was this one that did."""
+        await self._call("give up", asker=asker)
 
     async def throttle(self, error: GraphError, asked_s: float | None) -> PlatformState:
         await self._call("throttle", error=pack_error(error), cooldowns=cooldowns_s(asked_s))
@@ -67,7 +75,7 @@ class Platform:
         )
         return self.state
 
-    async def went_well(self, account_id: str, *, now: float) -> None:
+    async def went_well(self, account_id: str, asker: str, *, now: float) -> None:
         """Note an accepted call: if it was the one that asked, the app is open again."""
         self._good.pop(account_id, None)
         self._good[account_id] = now
@@ -75,11 +83,12 @@ class Platform:
         if self._good[oldest] < now - OUTAGE_WITHIN_S:
             del self._good[oldest]
         if self.state.is_closed:
-            await self._call("reopen")
+            await self._call("reopen", asker=asker)
 
     async def _call(self, what: str, **ask: Any) -> bool:
         """Say whether the caller is the one that has to try."""
         answer = await self._store.call(PLATFORM, self._keys, [json.dumps({"what": what, **ask})])
+        self.is_known = True
         is_probe, until, is_probed, kind, since, error = answer
         self.state = PlatformState(
             until=float(until),

@@ -2,6 +2,8 @@
 
 from worker.ports import Clock
 
+# How much the newest reply counts in the average.
+NEWEST = 0.2
 # Two clocks drift apart by some ten microseconds a second; more would be a bad clock.
 DRIFT = 5e-5
 
@@ -18,10 +20,12 @@ class RedisTime:
         self._least_s: float | None = None
         self._most_s = 0.0
         self._noted_at = 0.0
+        self._round_trip_s = 0.0
 
     def note(self, moment: float, *, asked_at: float) -> None:
         """Take the time from a reply that has just come to a call made at `asked_at` (ours)."""
         now = self._clock.now()
+        self._round_trip_s += NEWEST * (now - asked_at - self._round_trip_s)
         least_s, most_s = asked_at - moment, now - moment
         if self._least_s is None:
             self._least_s, self._most_s = least_s, most_s
@@ -34,6 +38,11 @@ class RedisTime:
                 self._least_s = max(least_s, known_least_s)
                 self._most_s = min(most_s, known_most_s)
         self._noted_at = now
+
+    @property
+    def reply_s(self) -> float:
+        """How long an answer is on its way these days: a slot that is sooner comes too late."""
+        return max(0.0, self._round_trip_s / 2)
 
     @property
     def is_known(self) -> bool:

@@ -14,8 +14,17 @@ local function ended()
 end
 
 local function doubtful(since)
+  local rank = line_up(id)
+  if rank > 0 and since > 0 then
+    -- If it turns out to have gone, its next part follows at once: it must be alone by then.
+    write(record, fingerprint, 'doubtful', 0, since, progress)
+    if ask.may_wait and is_near(rank) then
+      return {'turn soon', text(now)}
+    end
+    ask.deadline = 0
+    return not_yet(look_again_at(rank), 'turn', id)
+  end
   write(record, fingerprint, 'doubtful', now + LEASE_S, since, progress)
-  line_up(id)
   return {'doubtful', text(now), text(since), progress, redis.call('HGET', record, 'recent') or '[]'}
 end
 

@@ -14,7 +14,7 @@ if nonce and nonce ~= ask.nonce then
 end
 if ask.went_well then
   remember(ask.message_id)
-  reopen()
+  reopen(id)
 end
 begin(record, fingerprint, progress)
 line_up(id)

@@ -3,13 +3,26 @@
 local id, failure = ARGV[2], ARGV[3]
 if ask.final then
   local opens_at = now + ask.again_s
+  local before = redis.call('HMGET', P .. 'c', 'final', 'probed', 'until', 'cools')
+  local cools = before[4]
+  if before[1] == '0' then
+    cools = before[2] == '0' and before[3]
+  end
   redis.call('HSET', P .. 'c', 'until', text(opens_at), 'error', failure, 'final', '1',
-    'token', ask.token, 'probed', '0', 'kind', ask.kind, 'since', text(now), 'strikes', 1)
+    'token', ask.token, 'probed', '0', 'kind', ask.kind, 'since', text(now), 'strikes', 1,
+    'cools', cools or '0')
   expire(P .. 'c', 2 * ask.again_s)
+  redis.call('PUBLISH', ask.closings, ask.account .. ' ' .. text(opens_at))
   return {'closed', text(now), failure}
 end
 
-local v = redis.call('HMGET', P .. 'c', 'until', 'final', 'probed', 'strikes')
+local v = redis.call('HMGET', P .. 'c', 'until', 'final', 'probed', 'strikes', 'cools')
+if v[2] == '1' and v[3] == '0' then
+  -- A call that was under way: the account is refused all the same.
+  local cools = math.max(number(v[5]), now + ask.cooldowns[1])
+  redis.call('HSET', P .. 'c', 'cools', text(cools))
+  return {'not yet', text(now), text(park(ask.paces[ask.sent + 1], cools)), 'cooldown'}
+end
 local strikes = 1
 if v[1] and v[2] == '0' then
   -- Calls that were under way when it closed say nothing new.

@@ -84,7 +84,8 @@ end
 -- GCRA with reservation: the slot, and the arrival time before and after; nil if not by `latest`.
 local function reserve(pace, latest)
   local w = window(pace)
-  local slot = math.max(now, w.a - (pace.burst - 1) * pace.interval)
+  -- Not before the answer is there, or on a slow road every slot would be missed.
+  local slot = math.max(now + ask.reply_s, w.a - (pace.burst - 1) * pace.interval)
   if slot > latest then
     return nil
   end
@@ -238,12 +239,16 @@ end
 
 -- Closures ---------------------------------------------------------------------------------------
 
+-- Whether the next one to be granted a slot asks whether the account is open again.
+local is_to_ask = false
+
 -- "open", "closed" with the error, or "cooling" with until and whether one asks just now.
-local function closure()
+local function closure(id)
   if ask.platform_until > 0 then
     return 'cooling', ask.platform_until, ask.platform_probed
   end
-  local v = redis.call('HMGET', P .. 'c', 'until', 'error', 'final', 'token', 'probed', 'kind', 'since')
+  local v = redis.call('HMGET', P .. 'c', 'until', 'error', 'final', 'token', 'probed', 'kind', 'since',
+    'asker', 'cools')
   if not v[1] then
     return 'open'
   end
@@ -251,11 +256,17 @@ local function closure()
   local is_victim = ask.outage_kind ~= '' and v[6] == ask.outage_kind
     and number(v[7]) >= ask.outage_since - 60
   if is_final and (v[4] ~= ask.token or is_victim) then
-    redis.call('DEL', P .. 'c')
-    return 'open'
+    local cools = number(v[9])
+    if cools <= now then
+      redis.call('DEL', P .. 'c')
+      return 'open'
+    end
+    -- A new token mends a refusal, and no throttle.
+    redis.call('HSET', P .. 'c', 'final', '0', 'probed', '0', 'until', v[9], 'cools', '0')
+    return 'cooling', cools, false
   end
-  if now >= tonumber(v[1]) then
-    redis.call('HSET', P .. 'c', 'probed', '1', 'until', text(now + ask.probe_s))
+  is_to_ask = now >= tonumber(v[1])
+  if is_to_ask or (is_probed and v[8] == id) then
     return 'open'
   end
   if is_final and not is_probed then
@@ -264,8 +275,24 @@ local function closure()
   return 'cooling', tonumber(v[1]), is_probed
 end
 
-local function reopen()
-  if redis.call('HGET', P .. 'c', 'probed') == '1' then
+local function begin_to_ask(id)
+  if is_to_ask then
+    redis.call('HSET', P .. 'c', 'probed', '1', 'asker', id, 'until', text(now + ask.probe_s))
+  end
+end
+
+-- The one that asked got no answer: the next one may ask.
+local function give_up_asking(id)
+  local v = redis.call('HMGET', P .. 'c', 'probed', 'asker')
+  if v[1] == '1' and v[2] == id then
+    redis.call('HSET', P .. 'c', 'probed', '0', 'until', text(now))
+  end
+end
+
+-- Only the one that asks opens it: others were under way when it closed.
+local function reopen(id)
+  local v = redis.call('HMGET', P .. 'c', 'probed', 'asker')
+  if v[1] == '1' and v[2] == id then
     redis.call('DEL', P .. 'c')
   end
 end
@@ -332,7 +359,7 @@ end
 -- meanwhile, nobody has to ask whether the message went.
 local function granted(pace, latest)
   local slot, before, after = reserve(pace, latest)
-  if slot and slot > now + 2 * SOON_S and ask.may_wait and ask.is_unrecorded then
+  if slot and slot > now + 2 * (SOON_S + ask.reply_s) and ask.may_wait and ask.is_unrecorded then
     return {'slot soon', text(now), text(slot), pace.bucket, text(before), text(after)}
   end
   if slot then
@@ -361,8 +388,8 @@ local function reserved(pace)
   end
 end
 
-local function slot_for(pace, id)
-  local state, detail, is_probed = closure()
+local function slot_if_open(pace, id)
+  local state, detail, is_probed = closure(id)
   local own = state == 'open' and own_slot(pace)
   if own then
     return own
@@ -386,4 +413,12 @@ local function slot_for(pace, id)
     end
   end
   return not_yet(park(pace, 0), 'rate', id)
+end
+
+local function slot_for(pace, id)
+  local answer = slot_if_open(pace, id)
+  if answer[1] == 'go' then
+    begin_to_ask(id)
+  end
+  return answer
 end

@@ -39,10 +39,19 @@ end
 
 if ask.what == 'ask' then
   -- Whoever comes first after the end is the one that asks; the others wait for its answer.
-  local v = redis.call('HMGET', platform, 'until', 'probed')
+  local v = redis.call('HMGET', platform, 'until', 'probed', 'asker')
   if v[1] and tonumber(v[1]) > 0 and now >= tonumber(v[1]) then
-    redis.call('HSET', platform, 'probed', '1', 'until', text(now + ask.probe_s))
+    redis.call('HSET', platform, 'probed', '1', 'asker', ask.asker, 'until',
+      text(now + ask.probe_s))
     is_probe = '1'
+  elseif v[2] == '1' and v[3] == ask.asker then
+    is_probe = '1'
+  end
+elseif ask.what == 'give up' then
+  -- The one that asked got no answer: the next one may ask.
+  local v = redis.call('HMGET', platform, 'probed', 'asker')
+  if v[1] == '1' and v[2] == ask.asker then
+    redis.call('HSET', platform, 'probed', '0', 'until', text(now))
   end
 elseif ask.what == 'throttle' then
   close(ask.error, '', ask.cooldowns)
@@ -58,7 +67,9 @@ elseif ask.what == 'refused' then
     close(ask.error, ask.kind, ask.cooldowns)
   end
 elseif ask.what == 'reopen' then
-  if redis.call('HGET', platform, 'probed') == '1' then
+  -- Only the one that asks opens it: others were under way when it closed.
+  local v = redis.call('HMGET', platform, 'probed', 'asker')
+  if v[1] == '1' and v[2] == ask.asker then
     local kind = redis.call('HGET', platform, 'kind')
     if kind then
       redis.call('DEL', KEYS[2] .. kind)
