@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -47,8 +48,12 @@ async def all_under_way_at_once(pipeline: Pipeline, count: int) -> None:
         # One by one: whoever waits for a slot moves the clock that they share.
         for number in range(count):
             tasks.create_task(pipeline(to(f"p{number}")))
-            await eventually(lambda begun=number + 1: len(pipeline.graph.sent) == begun)
+            await eventually(partial(_is_under_way, pipeline, number + 1))
         hold.set()
+
+
+def _is_under_way(pipeline: Pipeline, count: int) -> bool:
+    return len(pipeline.graph.sent) == count
 
 
 def last_wait_s(pipeline: Pipeline) -> float:
