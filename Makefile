@@ -45,6 +45,11 @@ test: ## Run all tests, on private nodes (or IGSEND_TEST_AMQP_URL, IGSEND_TEST_R
 	@scripts/setup tests
 	@IGSEND_TEST_REQUIRE_NODES=1 $(BIN)/pytest $(ARGS)
 
+.PHONY: test-brokers
+test-brokers: ## Run the tests that need a broker on RabbitMQ 4.0 and 4.3 too (root: debootstrap)
+	@scripts/setup tests
+	@scripts/newer-brokers tests/integration tests/e2e $(ARGS)
+
 .PHONY: lock
 lock: ## Write requirements.lock anew from pyproject.toml (UPGRADE=1 takes newer releases)
 	@scripts/setup python

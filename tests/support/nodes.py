@@ -22,6 +22,8 @@ from worker.rabbit.topology import topology_of
 
 AMQP_URL_VARIABLE = "IGSEND_TEST_AMQP_URL"
 REDIS_URL_VARIABLE = "IGSEND_TEST_REDIS_URL"
+# The directory of another Debian, whose RabbitMQ the private node then is.
+ROOT_VARIABLE = "IGSEND_TEST_RABBITMQ_ROOT"
 # `make test` sets it: a test that cannot run is then a failure, not a skip.
 REQUIRED_VARIABLE = "IGSEND_TEST_REQUIRE_NODES"
 _MOST_PARTITIONS = 64
@@ -58,13 +60,19 @@ async def rabbit_server() -> AsyncIterator[RabbitServer]:
         yield RabbitServer(foreign, None)
         return
     require_rabbitmq()
-    async with private_rabbitmq(management=True) as node:
+    async with private_rabbitmq(installation=installation(), management=True) as node:
         yield RabbitServer(node.amqp_url, node)
+
+
+def installation() -> Installation:
+    """Say which RabbitMQ the tests run."""
+    root = os.environ.get(ROOT_VARIABLE)
+    return Installation(command_prefix=("chroot", root)) if root else Installation()
 
 
 def require_rabbitmq() -> None:
     """Skip the test when RabbitMQ is not installed; fail it when `make test` runs it."""
-    _require("RabbitMQ", AMQP_URL_VARIABLE, is_present=Installation().is_present)
+    _require("RabbitMQ", AMQP_URL_VARIABLE, is_present=installation().is_present)
 
 
 def require_redis() -> None:

@@ -107,9 +107,10 @@ async def test_odd_properties_harm_no_neighbour_and_are_kept(
     neighbours = [a_text() for _ in range(NEIGHBOURS)]
     messages = [a_message(document) for document in neighbours]
     odd = [a_message(good, **poison), a_message(bad, **poison)]
-    already = len(await stage.look())
+    already, accepted = len(await stage.look()), len(stage.sandbox.accepted)
     await stage.publish(*messages[:4], *odd, *messages[4:])
-    await stage.idle()
+    await stage.outcome_count(already + NEIGHBOURS + 2)
+    await stage.idle(sent=accepted + NEIGHBOURS + 1)
 
     assert [is_sent(stage, document) for document in (good, bad)] == [1, 0]
     assert {is_sent(stage, document) for document in neighbours} == {1}
