@@ -11,6 +11,7 @@ from typing import Any
 
 from redis import Redis
 
+from tests.gate.machine_time import lapse
 from worker.gate.redis.call import Argument, pack
 from worker.gate.redis.script import Script
 from worker.gate.redis.scripts import PLATFORM
@@ -107,13 +108,13 @@ class StoreAtOnce(Store):
 
     async def call(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         fault = self._shared.faults.popleft() if self._shared.faults else Fault.NONE
-        await asyncio.sleep(WAY_S)
+        await lapse(WAY_S)
         if self._is_cut:
             await asyncio.get_running_loop().create_future()
         if fault is not Fault.NONE:
             self._on_fault()
         answer = None if fault is Fault.NOT_MADE else self._shared.run(script, keys, args)
-        await asyncio.sleep(WAY_S)
+        await lapse(WAY_S)
         if fault is not Fault.NONE:
             raise StoreUnavailable(fault.value)
         return answer

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import orjson
 
-from tests.gate.machine_time import LoopClock, VirtualLoop
+from tests.gate.machine_time import LoopClock, VirtualLoop, lapse
 from tests.gate.machine_watch import Watch, WatchedGate
 from tests.gate.world import ERROR, WholeGate
 from tests.support.fakes import FakeAccounts, FakeObserver
@@ -101,7 +101,7 @@ class Api:
     async def send(self, worker: Worker, account: Account, part: Part, latest: float) -> SendResult:
         plans, loop = self.plans[account.id], asyncio.get_running_loop()
         plan = plans.popleft() if plans else Call()
-        await asyncio.sleep(plan.late_s)
+        await lapse(plan.late_s)
         if loop.time() > latest:
             return Missed()
         label = label_of(part)
@@ -119,7 +119,7 @@ class Api:
             self._take(account, part, label)
         if plan.fate in DEADLY:
             worker.die()
-        await asyncio.sleep(plan.took_s)
+        await lapse(plan.took_s)
         result = self._result(account, part, plan)
         self.watch.calls.end(grant, int(number), result)
         return result
@@ -243,7 +243,7 @@ class SimulatedWorker:
         if self._site.deaths_at_publish:
             self._site.deaths_at_publish -= 1
             self.die()
-        await asyncio.sleep(CONFIRM_S)
+        await lapse(CONFIRM_S)
 
     async def ack(self, delivery: Delivery) -> None:
         del self.unsettled[delivery.receipt]

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from tests.gate.machine_redis import Fault, SharedRedis, StoreAtOnce
 from tests.gate.machine_site import DEADLY, Call, Fate, SimulatedWorker, Site
-from tests.gate.machine_time import LoopClock, VirtualLoop
+from tests.gate.machine_time import LoopClock, VirtualLoop, lapse
 from tests.gate.machine_watch import MARGIN
 from tests.support.pipeline import a_delivery
 from worker.core.account import Account
@@ -101,7 +101,7 @@ class GateMachine(RuleBasedStateMachine):
             self.site.accounts.known[account_id] = account
 
     def run_for(self, seconds: float) -> None:
-        self.loop.run_until_complete(asyncio.sleep(seconds))
+        self.loop.run_until_complete(lapse(seconds))
 
     def publish(self, account_id: str, *, lane: Lane, kinds: list[str], **fields: Any) -> None:
         self.count += 1
