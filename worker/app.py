@@ -9,7 +9,6 @@ from worker.accounts.source import AccountSource
 from worker.clock import SystemClock
 from worker.config import Config
 from worker.contract.validator import RequestValidator
-from worker.core.account import Account
 from worker.core.delivery import Delivery
 from worker.core.rate_limit import Pace, parse_limit
 from worker.core.retry import RetryPolicy
@@ -174,7 +173,7 @@ class Worker:
         if not isinstance(self._gate, MemoryGate):
             return None
         inspector = MemoryInspector(self._gate, clock, margin=config.rate_margin)
-        return Documents(inspector, lambda: accounts_of(self._accounts))
+        return Documents(inspector, lambda: self._accounts.accounts)
 
     def stop(self) -> None:
         """Ask for a graceful stop: finish what is in hand, then return from `run`."""
@@ -293,11 +292,6 @@ class Worker:
             accounts=self._accounts.count,
             diverted_accounts=len(self._diverted),
         )
-
-
-def accounts_of(source: AccountSource) -> Mapping[str, Account]:
-    """Give all accounts by id, as they were when the source was last read."""
-    return source._reading.accounts
 
 
 def _store_of(config: Config) -> Store | None:

@@ -51,6 +51,11 @@ class AccountSource:
         self.loaded_at: float | None = None
 
     @property
+    def accounts(self) -> Mapping[str, Account]:
+        """All accounts by id, as they were when the source was last read."""
+        return self._reading.accounts
+
+    @property
     def count(self) -> int:
         return len(self._reading.accounts)
 

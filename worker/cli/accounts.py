@@ -15,7 +15,6 @@ from rich.table import Table
 from yarl import URL
 
 from worker.accounts.source import AccountsError, AccountSource
-from worker.app import accounts_of
 from worker.cli.failure import CommandFailed, UsageFailed, config_from_environment
 from worker.clock import SystemClock
 from worker.config import Config
@@ -121,7 +120,7 @@ async def _accounts(config: Config) -> Mapping[str, Account]:
         await source.load()
     except AccountsError as error:
         raise UsageFailed(str(error)) from None
-    return accounts_of(source)
+    return source.accounts
 
 
 def _worker_url(config: Config) -> URL:
