@@ -70,6 +70,10 @@ class Link:
                 if is_own_cancellation():
                     raise
                 detail = "closed while in use"
+            if is_own_cancellation():
+                # Before Python 3.13 a task group that ends with an error swallows a cancellation
+                # that comes meanwhile; the worker would go on connecting and never stop.
+                raise asyncio.CancelledError
             self._down(detail)
             if asyncio.get_running_loop().time() - started > LONGEST_PAUSE_S:
                 pause_s = FIRST_PAUSE_S
