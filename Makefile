@@ -45,6 +45,11 @@ test: ## Run all tests, on private nodes (or IGSEND_TEST_AMQP_URL, IGSEND_TEST_R
 	@scripts/setup tests
 	@IGSEND_TEST_REQUIRE_NODES=1 $(BIN)/pytest $(ARGS)
 
+.PHONY: chaos
+chaos: ## Break everything on purpose and balance the books: 10,000 requests, 300 faults (ARGS="--seed 2")
+	@scripts/setup tests
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
 .PHONY: test-brokers
 test-brokers: ## Run the tests that need a broker on RabbitMQ 4.0 and 4.3 too (root: debootstrap)
 	@scripts/setup tests
