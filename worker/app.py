@@ -3,13 +3,12 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from worker.accounts.source import AccountSource
 from worker.clock import SystemClock
 from worker.config import Config
 from worker.contract.validator import RequestValidator
-from worker.core.delivery import Delivery
 from worker.core.rate_limit import Pace, parse_limit
 from worker.core.retry import RetryPolicy
 from worker.gate.app_limit import AppLimited
@@ -24,7 +23,6 @@ from worker.graph.client import GraphClient
 from worker.graph.conversations import Conversations
 from worker.pipeline.admit import Admitter
 from worker.pipeline.consume import Consumer
-from worker.pipeline.divert import Divert
 from worker.pipeline.drain import Drain
 from worker.pipeline.process import Process, Steps
 from worker.pipeline.read import Reader
@@ -35,6 +33,7 @@ from worker.ports import Clock, Gate, Observer
 from worker.rabbit.diversion import Diversion
 from worker.rabbit.intake import Intake, RabbitReceipts
 from worker.rabbit.link import Link
+from worker.rabbit.mover import Mover
 from worker.rabbit.names import Names
 from worker.rabbit.prepare import Preparation
 from worker.rabbit.publisher import RabbitPublisher
@@ -82,9 +81,7 @@ class Worker:
             now=clock.now,
             on_mishap=self._reporting.mishap,
         )
-        self._consumer = Consumer(
-            self._first_step(process, receipts), receipts, drain, on_failure=self._reporting.mishap
-        )
+        self._consumer = Consumer(process, receipts, drain, on_failure=self._reporting.mishap)
         self._preparation = Preparation(
             self._names,
             declares=config.declare,
@@ -95,6 +92,7 @@ class Worker:
             prefetch=config.prefetch,
             submit=self._reporting.receiving(self._consumer.submit),
             prepare=self._preparation,
+            mover=self._mover(),
         )
         name = f"igsend/{socket.gethostname()}-{os.getpid()}"
         url = config.amqp_url.get_secret_value()
@@ -128,12 +126,10 @@ class Worker:
             Settler(gate, self._publisher, receipts, clock, self._observer()),
         )
 
-    def _first_step(
-        self, process: Process, receipts: RabbitReceipts
-    ) -> Callable[[Delivery], Awaitable[None]]:
+    def _mover(self) -> Mover | None:
         if self._diversion is None:
-            return process
-        return Divert(process, self._diversion.is_diverted, self._publisher, receipts)
+            return None
+        return Mover(self._names, self._publisher.publishing, self._diversion.is_diverted)
 
     def _limited(self, config: Config, clock: Clock) -> Gate:
         """The gate, behind the bucket of the whole app if there is one."""

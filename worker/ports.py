@@ -147,10 +147,6 @@ class Publisher(Protocol):
         """Publish the dead letter: body and properties untouched."""
         ...
 
-    async def divert(self, delivery: Delivery) -> None:
-        """Publish the delivery to the bulk lane, as it came."""
-        ...
-
     async def announce(self, event: OutcomeEvent, deliveries: Sequence[Delivery]) -> None:
         """Publish the outcome event, and to each reply address of `deliveries`."""
         ...

@@ -232,9 +232,6 @@ class SimulatedWorker:
         await self._published()
         self._site.dead.append((delivery, dead))
 
-    async def divert(self, delivery: Delivery) -> None:
-        raise AssertionError("nothing here floods so much that it would be diverted")
-
     async def announce(self, event: OutcomeEvent, deliveries: Sequence[Delivery]) -> None:
         await self._published()
         self._site.announced(event)

@@ -70,7 +70,20 @@ class FakeTune:
 
 
 class FakeConnection:
+    """Opens one channel, always the same."""
+
     connection_tune = FakeTune()
+
+    def __init__(self, channel: FakeChannel) -> None:
+        self._channel = channel
+        self.closing: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    @property
+    def is_closed(self) -> bool:
+        return self.closing.done()
+
+    async def channel(self, *, publisher_confirms: bool) -> FakeChannel:
+        return self._channel
 
 
 class Stage:
@@ -80,9 +93,9 @@ class Stage:
         loop = asyncio.get_running_loop()
         self.splitter, self.socket = FrameSplitter(loop), FakeSocket()
         writer = FrameWriter(loop, cast(Any, self.socket))
-        connection = cast(AbstractConnection, FakeConnection())
-        self.wire = Wire(connection, self.splitter, writer)
         self.fake_channel = FakeChannel()
+        connection = cast(AbstractConnection, FakeConnection(self.fake_channel))
+        self.wire = Wire(connection, self.splitter, writer)
 
     @property
     def channel(self) -> AbstractChannel:

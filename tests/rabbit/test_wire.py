@@ -97,14 +97,13 @@ async def test_settling_writes_a_frame_and_nothing_once_the_channel_is_gone() ->
     assert len(await stage.written()) == 2
 
 
-async def publishing(stage: Stage, number: int = 1) -> list[asyncio.Task[None]]:
+async def publishing(stage: Stage, number: int = 1) -> list[asyncio.Future[None]]:
     confirms = Confirms(stage.wire, stage.channel)
-    tasks = [
-        asyncio.create_task(confirms.publish("x", f"k{n}", PLAIN, b"body", is_mandatory=True))
-        for n in range(number)
+    futures = [
+        confirms.publish("x", f"k{n}", PLAIN, b"body", is_mandatory=True) for n in range(number)
     ]
     await asyncio.sleep(0)
-    return tasks
+    return futures
 
 
 async def test_publish_ends_with_its_own_confirm() -> None:
@@ -176,15 +175,14 @@ async def test_bodies_are_cut_to_the_frames_the_broker_takes(size: int) -> None:
     stage = Stage()
     confirms = Confirms(stage.wire, stage.channel)
     body = bytes(n % 251 for n in range(size))
-    task = asyncio.create_task(confirms.publish("x", "k", PLAIN, body, is_mandatory=False))
-    await asyncio.sleep(0)
+    confirmed = confirms.publish("x", "k", PLAIN, body, is_mandatory=False)
     (_, method), (_, header), *bodies = await stage.written()
     assert method == b"\x00\x3c\x00\x28\x00\x00\x01x\x01k\x00"
     assert body_size(header) == size
     assert read_properties(header).message_id
     assert b"".join(payload for _, payload in bodies) == body
     assert all(len(payload) + 8 <= LARGEST for _, payload in bodies)
-    task.cancel()
+    assert not confirmed.done()
 
 
 async def test_names_over_255_bytes_are_refused_before_anything_is_written() -> None:

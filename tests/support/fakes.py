@@ -100,7 +100,6 @@ class FakePublisher:
 
     log: list[str] = field(default_factory=list)
     parked: list[tuple[Delivery, Progress, float]] = field(default_factory=list)
-    diverted: list[Delivery] = field(default_factory=list)
     buried: list[tuple[Delivery, Dead, Identity]] = field(default_factory=list)
     announced: list[tuple[OutcomeEvent, list[Delivery]]] = field(default_factory=list)
     before_announce: Callable[[], None] = lambda: None
@@ -108,10 +107,6 @@ class FakePublisher:
     async def park(self, delivery: Delivery, progress: Progress, *, delay_s: float) -> None:
         self.log.append("park")
         self.parked.append((delivery, progress, delay_s))
-
-    async def divert(self, delivery: Delivery) -> None:
-        self.log.append("divert")
-        self.diverted.append(delivery)
 
     async def bury(self, delivery: Delivery, dead: Dead, identity: Identity) -> None:
         self.log.append("bury")

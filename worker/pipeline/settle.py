@@ -54,7 +54,7 @@ class Settler:
 
     async def __call__(self, attempt: Attempt, outcome: Outcome) -> None:
         request = attempt.request
-        if attempt.delivery.lane is Lane.INTERACTIVE and not attempt.progress.is_republished:
+        if _is_new_reply(attempt.delivery):
             self._last_reply_at = self._clock.now()
         event = self._event(outcome, request)
         is_new = attempt.is_in_our_hands or _is_news(outcome)
@@ -147,6 +147,11 @@ class Settler:
                 identity=attempt.request.identity,
             )
         )
+
+
+def _is_new_reply(delivery: Delivery) -> bool:
+    # By the delivery: an attempt's progress comes back from the gate as one of our own.
+    return delivery.lane is Lane.INTERACTIVE and not delivery.known_progress.is_republished
 
 
 def _is_news(outcome: Outcome) -> bool:

@@ -1,8 +1,7 @@
 """Confirmed publishing over one supervised connection: a message is repeated until it is taken."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
@@ -23,8 +22,7 @@ class PublishObserver(Protocol):
     def reply_dropped(self, *, detail: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """What is to be published; `is_mandatory` makes a missing route a refusal."""
 
     exchange: str
@@ -81,6 +79,16 @@ class ConfirmedPublishing:
         while not await self._publish_in_turn(message):
             continue
         self._refused.pop((message.exchange, message.routing_key), None)
+
+    def begin(self, message: Message) -> asyncio.Future[None] | None:
+        """Publish once, at once; None when the broker cannot be had at this moment.
+
+        What it gives fails as a publish of `Confirms` does; nothing is repeated.
+        """
+        confirms = self._confirms
+        if confirms is None or confirms.is_closed or message.exchange in self._harmful:
+            return None
+        return _publish(confirms, message)
 
     async def _publish_in_turn(self, message: Message) -> bool:
         turn = self._harmful.get(message.exchange)
@@ -147,7 +155,11 @@ async def confirm(confirms: Confirms, message: Message) -> None:
     Without a timeout: during a memory alarm the broker takes a timed-out publish all the same
     when the alarm clears, and every repetition would be one message more.
     """
-    await confirms.publish(
+    await _publish(confirms, message)
+
+
+def _publish(confirms: Confirms, message: Message) -> asyncio.Future[None]:
+    return confirms.publish(
         message.exchange,
         message.routing_key,
         message.header,

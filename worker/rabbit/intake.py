@@ -6,9 +6,10 @@ from functools import partial
 
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 
-from worker.core.delivery import Delivery
+from worker.core.delivery import Delivery, Lane
 from worker.rabbit.link import CONNECTION_ERRORS, closed
 from worker.rabbit.message import delivery_of
+from worker.rabbit.mover import Mover
 from worker.rabbit.names import Names
 from worker.rabbit.wire.connection import Wire
 from worker.rabbit.wire.deliveries import Deliveries, Incoming, Receipt
@@ -30,12 +31,14 @@ class Intake:
         prefetch: int,
         submit: Callable[[Delivery], None],
         prepare: Callable[[AbstractConnection], Awaitable[None]],
+        mover: Mover | None = None,
     ) -> None:
         self._queues = names.intake
         self._requests = names.requests
         self._prefetch = prefetch
         self._submit = submit
         self._prepare = prepare
+        self._mover = mover
         self._channel: AbstractChannel | None = None
         self._tags: set[str] = set()
         self._is_stopping = False
@@ -80,6 +83,11 @@ class Intake:
         self._tags.add(queue)
 
     def _on_message(self, message: Incoming) -> None:
+        is_bulk = self._queues[message.deliver.consumer] is Lane.BULK
+        if is_bulk or not (self._mover and self._mover.moves(message, otherwise=self._accept)):
+            self._accept(message)
+
+    def _accept(self, message: Incoming) -> None:
         queue = message.deliver.consumer
         lane = self._queues[queue]
         self._submit(delivery_of(message, queue=queue, lane=lane, requests=self._requests))

@@ -62,6 +62,16 @@ def header_for(delivery: Delivery, headers: Mapping[str, object]) -> Header:
     return header
 
 
+def header_of_a_producer(message: Incoming) -> Header | None:
+    """The content header to publish a producer's message with again; None if it is one of ours."""
+    properties = read_properties(message.header)
+    headers = properties.headers
+    assert isinstance(headers, WireTable), "as the reader gives them"
+    if any(name.startswith(PREFIX) for name in headers):
+        return None
+    return header_of(properties, _producers(headers))
+
+
 def _producers(headers: WireTable) -> dict[str, object]:
     """The producer's own headers: text to read, everything else exactly as it came."""
     return {

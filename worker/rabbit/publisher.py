@@ -45,6 +45,11 @@ class RabbitPublisher:
         self._replies = Replies(self._publishing, observer)
 
     @property
+    def publishing(self) -> ConfirmedPublishing:
+        """What it publishes with, for others who publish on the same connection."""
+        return self._publishing
+
+    @property
     def trouble(self) -> str | None:
         """What the broker does not take now, in one sentence."""
         return self._publishing.trouble
@@ -65,12 +70,6 @@ class RabbitPublisher:
         header = header_for(delivery, headers)
         await self._publishing.publish(
             Message(self._names.dead, dead.reason.value, delivery.body, header)
-        )
-
-    async def divert(self, delivery: Delivery) -> None:
-        header = header_for(delivery, {})
-        await self._publishing.publish(
-            Message(self._names.bulk, delivery.routing_key, delivery.body, header)
         )
 
     async def announce(self, event: OutcomeEvent, deliveries: Sequence[Delivery]) -> None:

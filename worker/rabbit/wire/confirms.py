@@ -52,13 +52,14 @@ class Confirms:
     def is_closed(self) -> bool:
         return self._lost is not None or self.channel.is_closed
 
-    async def publish(
+    def publish(
         self, exchange: str, routing_key: str, header: Header, body: bytes, *, is_mandatory: bool
-    ) -> None:
-        """Return when the broker has confirmed; there is no timeout.
+    ) -> asyncio.Future[None]:
+        """Publish at once; what it gives is done when the broker has confirmed, without a timeout.
 
-        Raises Unroutable, Nacked, ValueError (a name or key over 255 bytes), or why the channel
-        closed: an AMQPError or a ConnectionError.
+        It may fail with Unroutable, Nacked, or why the channel closed: an AMQPError or a
+        ConnectionError. Raises ChannelInvalidStateError on a closed channel, ValueError for a name
+        or key over 255 bytes.
         """
         if self.is_closed:
             raise ChannelInvalidStateError("the channel is closed")
@@ -69,7 +70,7 @@ class Confirms:
         self.wire.writer.write(
             publish_frames(self._number, route, content, body, largest=self._largest)
         )
-        await confirmed
+        return confirmed
 
     def _id(self, tag: int) -> str:
         return f"{self._nonce}-{tag}"

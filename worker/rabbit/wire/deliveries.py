@@ -1,7 +1,7 @@
 """Deliveries of one channel, from their frames to whole messages."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiormq.abc import AbstractChannel
 
@@ -20,8 +20,7 @@ from worker.rabbit.wire.frames import (
 from worker.rabbit.wire.properties import body_size
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Settles one delivery on the channel it came from.
 
     When that channel is gone its tags are void, and the broker delivers again.
@@ -39,8 +38,7 @@ class Receipt:
         self.deliveries.settle(requeue_frame, self.tag)
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """One message as the broker delivered it; `header` is its content header."""
 
     deliver: Deliver

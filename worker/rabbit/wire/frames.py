@@ -1,7 +1,7 @@
 """The frames of AMQP 0-9-1 that carry messages and settle them."""
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from worker.rabbit.wire.table import read_short_string, write_short_string
 
@@ -58,8 +58,7 @@ def route_of(exchange: str, routing_key: str, *, is_mandatory: bool) -> bytes:
     return _PUBLISH + names + bytes((_MANDATORY if is_mandatory else 0,))
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(NamedTuple):
     """What `basic.deliver` says of the message that follows it."""
 
     consumer: str
