@@ -50,6 +50,12 @@ chaos: ## Break everything on purpose and balance the books: 10,000 requests, 30
 	@scripts/setup tests
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: fuzz
+fuzz: ## Fuzz what reads foreign bytes, guided by coverage: 60 s each (ARGS=600 for longer)
+	@scripts/setup python
+	@$(BIN)/pip install --quiet 'atheris>=3'
+	@for target in body content_header frames; do $(BIN)/python -m tests.fuzz $$target $(ARGS) || exit 1; done
+
 .PHONY: test-brokers
 test-brokers: ## Run the tests that need a broker on RabbitMQ 4.0 and 4.3 too (root: debootstrap)
 	@scripts/setup tests

@@ -77,6 +77,8 @@ def read_table(data: bytes, at: int) -> tuple[int, WireTable]:
     while at < end:
         start, name = read_short_string(data, at)
         at = start + 1 + _size(data, start)
+        if at > end:
+            raise ValueError("a value is longer than its table")
         wire = table.wire[name] = WireValue(data[start:at])
         table[name] = _opened(wire)
     return end, table
