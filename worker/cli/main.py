@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from worker import __version__
-from worker.cli import accounts, topology
+from worker.cli import accounts, dead, topology
 from worker.cli.demo import demo
 from worker.cli.doctor import doctor
 from worker.cli.failure import CommandFailed, UsageFailed
@@ -30,6 +30,7 @@ app.command()(send)
 app.command()(validate)
 app.add_typer(topology.app, name="topology")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(dead.app, name="dead")
 app.command()(why)
 app.command()(doctor)
 app.command()(demo)

@@ -42,6 +42,7 @@ class Confirms:
         # Ours to know again: a returned message comes back with the id it was published with.
         self._nonce = secrets.token_hex(8)
         self._returned: set[str] = set()
+        self._given_ids: dict[int, str] = {}
         self._is_returning = False
         self._lost: BaseException | None = None
         self._loop = asyncio.get_running_loop()
@@ -53,18 +54,30 @@ class Confirms:
         return self._lost is not None or self.channel.is_closed
 
     def publish(
-        self, exchange: str, routing_key: str, header: Header, body: bytes, *, is_mandatory: bool
+        self,
+        exchange: str,
+        routing_key: str,
+        header: Header,
+        body: bytes,
+        *,
+        is_mandatory: bool,
+        message_id: str | None = None,
     ) -> asyncio.Future[None]:
         """Publish at once; what it gives is done when the broker has confirmed, without a timeout.
 
         It may fail with Unroutable, Nacked, or why the channel closed: an AMQPError or a
         ConnectionError. Raises ChannelInvalidStateError on a closed channel, ValueError for a name
         or key over 255 bytes.
+
+        `message_id` is fresh unless given; of two under way with one id, a returned one cannot be
+        told from the other.
         """
         if self.is_closed:
             raise ChannelInvalidStateError("the channel is closed")
         route = route_of(exchange, routing_key, is_mandatory=is_mandatory)
         tag = self._last = self._last + 1
+        if message_id is not None:
+            self._given_ids[tag] = message_id
         content = header.encode(message_id=self._id(tag), size=len(body))
         confirmed = self._waiting[tag] = self._loop.create_future()
         self.wire.writer.write(
@@ -73,7 +86,7 @@ class Confirms:
         return confirmed
 
     def _id(self, tag: int) -> str:
-        return f"{self._nonce}-{tag}"
+        return self._given_ids.get(tag) or f"{self._nonce}-{tag}"
 
     def _take(self, kind: int, payload: bytes) -> bool:
         if kind != METHOD:
@@ -92,6 +105,7 @@ class Confirms:
         for tag in tags:
             confirmed = self._waiting.pop(tag, None)
             is_returned = bool(self._returned) and self._was_returned(tag)
+            self._given_ids.pop(tag, None)
             if confirmed is None or confirmed.done():
                 continue
             if is_returned:

@@ -1,0 +1,189 @@
+"""A dead-letter queue while nobody else works on it: look, replay, discard."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass, field
+from functools import partial
+
+from worker.core.reason import Reason
+from worker.dead.letter import Letter
+from worker.dead.order import Clerk, Going, Order, Skipped
+from worker.dead.outcomes import Outcomes
+from worker.dead.replay import Replayer, Stopped, Tally
+from worker.dead.scan import SMALLEST_WINDOW, Scan, a_scan
+from worker.dead.selection import Selection
+from worker.rabbit.confirmed import open_confirms
+from worker.rabbit.names import Names
+from worker.rabbit.wire.connection import Wire
+from worker.rabbit.wire.deliveries import Incoming
+
+# The broker takes back what is unacked for 30 minutes, and closes the channel.
+LONGEST_HOLD_S = 600.0
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a replay would do now: how many letters go, and why others stay."""
+
+    selected: int = 0
+    accounts: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    skipped: Tally = field(default_factory=lambda: Tally(0))
+
+    @property
+    def going(self) -> int:
+        return self.selected - self.skipped.skipped.total()
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What every queue is worked on with."""
+
+    names: Names
+    clerk: Clerk
+    reading: Wire
+    publishing: Wire
+    now: Callable[[], float]
+
+
+class DeadQueue:
+    """The letters that lay in the queue of `reason` when it was locked: `total` of them."""
+
+    def __init__(self, reason: Reason, means: Means, *, total: int) -> None:
+        self.reason = reason
+        self.total = total
+        self._means = means
+
+    async def letters(
+        self, selection: Selection, *, limit: int | None = None
+    ) -> AsyncGenerator[Letter, None]:
+        """Give the selected letters in their order; afterwards all are where they were."""
+        is_page = selection.is_everything and limit is not None
+        total = min(self.total, limit or 0) if is_page else self.total
+        given = 0
+        async with self._scan(selection, total) as scan:
+            windows = scan.windows(first=max(1, total) if is_page else SMALLEST_WINDOW)
+            async with aclosing(windows):
+                async for window in windows:
+                    for _, letter in window.picked:
+                        yield letter
+                        given += 1
+                        if given == limit:
+                            return
+
+    async def plan(self, selection: Selection, order: Order) -> Plan:
+        """Say what `replay` would do."""
+        plan = Plan()
+        async with aclosing(self.letters(selection)) as letters:
+            async for letter in letters:
+                plan.selected += 1
+                plan.accounts[letter.account_id or "unknown"] += 1
+                plan.codes[code_of(letter)] += 1
+                decision = self._decide(order, letter)
+                if isinstance(decision, Skipped):
+                    plan.skipped.skip(letter, decision)
+                if plan.going == order.limit:
+                    break
+        return plan
+
+    async def replay(
+        self,
+        selection: Selection,
+        order: Order,
+        *,
+        on_progress: Callable[[Tally], None] = lambda _: None,
+    ) -> Tally:
+        """Put the selected letters back; those that die again meanwhile are not among them.
+
+        A letter leaves the queue when the broker has its copy: whatever ends this in between, what
+        was not replayed is where it was, and running it again goes on.
+        """
+        tally = Tally(self.total)
+        publishing = self._means.publishing
+        is_one_by_one = self.reason is Reason.SUSPECT
+        outcomes = None
+        if order.canary is not None or is_one_by_one:
+            outcomes = Outcomes(order.batch)
+            await outcomes.listen(publishing, self._means.names)
+        replayer = Replayer(
+            order,
+            partial(self._decide, order),
+            await open_confirms(publishing),
+            outcomes,
+            tally,
+            is_one_by_one=is_one_by_one,
+        )
+        try:
+            while not await self._pass(selection, replayer, tally, on_progress):
+                tally.begin_again()
+            await replayer.finish()
+        except Stopped as stopped:
+            tally.stopped = str(stopped)
+        on_progress(tally)
+        return tally
+
+    async def discard(
+        self, selection: Selection, save: Callable[[Sequence[Letter]], None], *, limit: int | None
+    ) -> int:
+        """Take the selected letters out of the queue, each batch after `save` has it for good."""
+        gone = 0
+        async with self._scan(selection, self.total) as scan, aclosing(scan.windows()) as windows:
+            async for window in windows:
+                room = len(window.picked) if limit is None else limit - gone
+                picked = window.picked[:room]
+                if picked:
+                    save([letter for _, letter in picked])
+                for message, _ in picked:
+                    window.ack(message)
+                gone += len(picked)
+                if gone == limit:
+                    break
+        return gone
+
+    async def _pass(
+        self,
+        selection: Selection,
+        replayer: Replayer,
+        tally: Tally,
+        on_progress: Callable[[Tally], None],
+    ) -> bool:
+        """Go through what is left of the letters once; False when another pass has to go on."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LONGEST_HOLD_S
+        async with self._scan(selection, tally.left) as scan, aclosing(scan.windows()) as windows:
+            async for window in windows:
+                for message, letter in window.picked:
+                    if replayer.is_done:
+                        break
+                    await replayer.put_back(window, message, letter)
+                    on_progress(tally)
+                    if loop.time() > until:
+                        await replayer.settle()
+                        return False
+                # Before the next window: what is acked by then needs no place in it.
+                await replayer.settle()
+                if replayer.is_done:
+                    break
+        return True
+
+    def _scan(self, selection: Selection, total: int) -> AbstractAsyncContextManager[Scan[Letter]]:
+        means = self._means
+
+        def pick(message: Incoming) -> Letter | None:
+            letter = Letter(message, self.reason)
+            return letter if selection.matches(letter, means.clerk.kinds_of) else None
+
+        queue = means.names.dead_queue(self.reason)
+        return a_scan(means.reading, queue, total=total, pick=pick)
+
+    def _decide(self, order: Order, letter: Letter) -> Going | Skipped:
+        return self._means.clerk.decide(letter, order, now=self._means.now())
+
+
+def code_of(letter: Letter) -> str:
+    """Write the error of a letter as people do: 190/463, 190, or none."""
+    if letter.code is None:
+        return "none"
+    return str(letter.code) if letter.subcode is None else f"{letter.code}/{letter.subcode}"
