@@ -26,6 +26,7 @@ from worker.core.progress import (
     rfc3339,
 )
 from worker.core.reason import ADVICE, SAFE_TO_REPLAY, Reason
+from worker.core.replay import Doubt, Replay, replay_from
 from worker.core.request import Identity
 from worker.core.send_result import GraphError
 
@@ -59,6 +60,7 @@ HOSTILE_DEAD = st.builds(
         first_seen=st.none() | st.just(NOW),
         sent=st.lists(st.none() | HOSTILE_TEXT, max_size=10).map(tuple),
         recipient_id=st.none() | HOSTILE_TEXT,
+        replay=st.none() | st.just(Replay("b" * 64, 1_000_000, "ж" * 32, "i" * 128, Doubt.VERIFY)),
     ),
     error=st.none()
     | st.builds(
@@ -186,3 +188,9 @@ def test_no_header_holds_the_text_of_the_message() -> None:
     delivery = a_delivery(TEXT.encode())
     headers = headers_of(Dead(Reason.REJECTED, "refused", Progress()), delivery=delivery)
     assert TEXT not in str(headers)
+
+
+def test_letter_of_a_replayed_request_says_so_and_forgets_what_was_said_of_doubt() -> None:
+    replay = Replay("20261123T101500-7f3a", 2, "ada", "order-0", Doubt.RESEND)
+    headers = headers_of(Dead(Reason.REJECTED, "why", Progress(replay=replay)))
+    assert replay_from(headers) == Replay("20261123T101500-7f3a", 2, "ada", "order-0")

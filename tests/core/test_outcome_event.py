@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.builders import ACCOUNT_ID, NOW, an_error
+from tests.support.builders import ACCOUNT_ID, NOW, a_delivery, an_error
 from worker.contract.schema_files import OUTCOME, compiled
-from worker.core.ending import event_of
+from worker.core.ending import event_of, is_of_another_replay, outcome_of_event, repeated
 from worker.core.outcome import Completed, Dead
 from worker.core.outcome_event import Status
 from worker.core.problem import Problem
 from worker.core.progress import Progress, rfc3339
 from worker.core.reason import Reason
+from worker.core.replay import Doubt, Replay
 from worker.core.request import Identity
 from worker.core.send_result import GraphError
 
@@ -85,6 +86,7 @@ def test_sent_event_names_every_message_and_the_moment_of_acceptance() -> None:
         "accepted_at": rfc3339(NOW),
         "finished_at": rfc3339(NOW + 1),
         "metadata": None,
+        "replay": None,
         "replay_of": None,
         "duplicate": False,
     }
@@ -120,3 +122,39 @@ def test_unreadable_request_is_announced_under_an_unknown_account() -> None:
 def test_only_what_may_have_been_sent_is_held_for_a_person(reason: Reason) -> None:
     event = event_of(Dead(reason, "why", Progress()), IDENTITY, finished_at=NOW)
     assert event.status is (Status.HELD if reason is Reason.UNCONFIRMED else Status.FAILED)
+
+
+def test_outcome_of_a_replay_names_it() -> None:
+    replay = Replay("20261123T101500-7f3a", 2, "ada", "order-0", Doubt.VERIFY)
+    for outcome in (
+        Completed(Progress(1, replay=replay), NOW),
+        Dead(Reason.REJECTED, "why", Progress(1, replay=replay)),
+    ):
+        event = event_of(outcome, IDENTITY, finished_at=NOW)
+        document = event.document()
+        assert breaches(document) == []
+        told = {"batch": "20261123T101500-7f3a", "count": 2, "operator": "ada"}
+        assert (document["replay"], document["replay_of"]) == (told, "order-0")
+        assert event_of(outcome_of_event(event, Progress()), IDENTITY, finished_at=NOW) == event
+
+
+@pytest.mark.parametrize(
+    ("own", "told", "is_of_another"),
+    [
+        (None, None, False),
+        (None, Replay("a", 1, "ada"), False),
+        (Replay("a", 1, "ada"), None, True),
+        (Replay("a", 1, "ada"), Replay("a", 1, "ada"), False),
+        (Replay("b", 1, "ada"), Replay("a", 1, "ada"), True),
+        (Replay("a", 2, "ada"), Replay("a", 1, "ada"), True),
+    ],
+)
+def test_whoever_waits_for_another_replay_is_told_by_its_name(
+    own: Replay | None, told: Replay | None, is_of_another: bool
+) -> None:
+    event = event_of(Completed(Progress(replay=told), NOW), IDENTITY, finished_at=NOW)
+    delivery = a_delivery(progress=Progress(replay=own))
+    assert is_of_another_replay(delivery, event) is is_of_another
+    again = repeated(event, delivery)
+    assert again.duplicate
+    assert again.replay == (own or told)

@@ -13,12 +13,14 @@ from worker.core.progress import (
     PREFIX,
     REASON,
     RECIPIENT_ID,
+    RETURNED_FROM,
     SENT_PARTS,
     Progress,
     progress_from,
     rfc3339,
 )
 from worker.core.reason import Reason
+from worker.core.replay import BATCH, Doubt, Replay
 from worker.core.send_result import Sent
 
 MOMENTS = st.floats(946_684_800.0, 4_102_444_799.0)
@@ -28,9 +30,11 @@ PROGRESS = st.builds(
     first_seen=st.none() | MOMENTS,
     sent=st.lists(st.none() | st.text(max_size=60), max_size=10).map(tuple),
     recipient_id=st.none() | st.text(max_size=60),
+    returned_from=st.none() | st.sampled_from([reason.value for reason in Reason]),
+    replay=st.none() | st.just(Replay("20261123T101500-7f3a", 2, "ada", "old~1", Doubt.VERIFY)),
 )
 OUR_NAMES = st.sampled_from(
-    [ATTEMPTS, FIRST_SEEN, SENT_PARTS, RECIPIENT_ID, REASON, PREFIX + "new"]
+    [ATTEMPTS, FIRST_SEEN, SENT_PARTS, RECIPIENT_ID, REASON, RETURNED_FROM, BATCH, PREFIX + "new"]
 )
 ANY_VALUE = st.recursive(
     st.none()
@@ -119,6 +123,8 @@ def test_headers_of_others_are_no_progress(headers: dict[str, object]) -> None:
         (SENT_PARTS, "[" + "null," * 10 + "null]"),
         (RECIPIENT_ID, 6789012345),
         (REASON, b"invalid"),
+        (RETURNED_FROM, 7),
+        (BATCH, ""),
     ],
 )
 def test_what_we_never_write_is_a_problem_that_names_the_header(name: str, value: object) -> None:
@@ -165,3 +171,48 @@ def test_attempts_are_counted_one_by_one() -> None:
 
 def test_times_are_written_in_utc_with_milliseconds() -> None:
     assert rfc3339(1_795_342_500.1239) == "2026-11-22T10:15:00.123Z"
+
+
+FORCED = Replay("b", 1, "ada", doubt=Doubt.RESEND)
+UNCONFIRMED = Progress(
+    is_republished=True, returned_from="unconfirmed", unknown_since=1_795_340_000.0, replay=FORCED
+)
+
+
+def test_letter_that_has_to_wait_stays_a_returned_one_and_keeps_its_counts() -> None:
+    returned = progress_from({REASON: "unconfirmed"})
+    assert isinstance(returned, Progress)
+    parked = progress_from(returned.in_doubt_since(1_795_340_000.0).with_check().headers())
+    assert isinstance(parked, Progress)
+    assert (parked.returned_from, parked.checks) == ("unconfirmed", 1)
+
+
+def test_only_a_returned_letter_can_be_forced_or_looked_for() -> None:
+    looked_for = replace(FORCED, doubt=Doubt.VERIFY)
+    assert UNCONFIRMED.is_forced
+    assert replace(UNCONFIRMED, replay=looked_for).is_to_be_looked_for
+    assert not replace(UNCONFIRMED, returned_from=None).is_forced
+    assert not replace(UNCONFIRMED, returned_from=None, replay=looked_for).is_to_be_looked_for
+    assert not replace(UNCONFIRMED, replay=None).is_forced
+
+
+def test_call_that_is_granted_ends_the_doubt_and_what_was_said_of_it() -> None:
+    begun = UNCONFIRMED.begun
+    assert not begun.is_doubtful
+    assert begun.replay == Replay("b", 1, "ada")
+    again = begun.in_doubt_since(1_795_340_100.0)
+    assert again.is_doubtful
+    assert not again.is_forced
+
+
+def test_part_that_was_found_ends_what_was_said_of_the_doubt() -> None:
+    looked_for = replace(UNCONFIRMED, replay=replace(FORCED, doubt=Doubt.VERIFY))
+    found = looked_for.with_part(Sent("mid", None))
+    assert not found.is_doubtful
+    assert not found.is_to_be_looked_for
+
+
+def test_force_can_be_taken_back_and_nothing_else_is() -> None:
+    assert UNCONFIRMED.unforced() == replace(UNCONFIRMED, replay=Replay("b", 1, "ada"))
+    looked_for = replace(UNCONFIRMED, replay=replace(FORCED, doubt=Doubt.VERIFY))
+    assert looked_for.unforced() == looked_for

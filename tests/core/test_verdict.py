@@ -204,3 +204,9 @@ def test_message_that_is_not_found_twice_is_held() -> None:
     held = outcome_of_doubt(again.progress, policy=POLICY, now=NOW)
     assert dead_for(held) is Reason.UNCONFIRMED
     assert held.progress.unknown_since == CALLED_AT
+
+
+def test_what_is_held_says_when_the_call_began() -> None:
+    outcome = decide(Unknown(ERROR), on_unknown=OnUnknown.HOLD)
+    assert isinstance(outcome, Dead)
+    assert outcome.progress.unknown_since == CALLED_AT

@@ -11,6 +11,7 @@ from worker.core.outcome_event import OutcomeEvent, Status
 from worker.core.problem import Problem
 from worker.core.progress import Progress
 from worker.core.reason import Reason
+from worker.core.replay import Replay
 from worker.core.send_result import GraphError
 from worker.gate.redis.codec import pack_event, pack_progress, unpack_event, unpack_progress
 from worker.gate.redis.compact import pack_ids, unpack_ids
@@ -73,3 +74,23 @@ def test_what_failed_comes_back(error: GraphError | None) -> None:
 def test_progress_comes_back_as_that_of_a_request_we_know() -> None:
     progress = Progress(2, 1.5, ("mid", None), "7", unknown_since=3.25, checks=1)
     assert unpack_progress(pack_progress(progress)) == replace(progress, is_republished=True)
+
+
+@pytest.mark.parametrize("replay_of", [None, "i" * 128])
+def test_replay_of_what_was_sent_comes_back(replay_of: str | None) -> None:
+    replay = Replay("b" * 64, 1_000_000, "ж" * 32, replay_of)
+    event = OutcomeEvent(
+        REQUEST.id,
+        REQUEST.account_id,
+        Status.SENT,
+        1_795_340_000.5,
+        1,
+        ("mid",),
+        REQUEST.recipient["id"],
+        1_795_340_000.25,
+        replay=replay,
+    )
+    assert unpack_event(pack_event(event, REQUEST), REQUEST) == event
+    failed = replace(event, status=Status.FAILED, reason=Reason.REJECTED, detail="no")
+    failed = replace(failed, accepted_at=None)
+    assert unpack_event(pack_event(failed, REQUEST), REQUEST) == failed

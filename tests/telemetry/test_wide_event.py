@@ -20,6 +20,7 @@ from worker.core.outcome import Dead, Duplicate
 from worker.core.outcome_event import OutcomeEvent, Status
 from worker.core.progress import Progress, rfc3339
 from worker.core.reason import Reason
+from worker.core.replay import Replay
 from worker.core.report import Report
 from worker.core.request import Identity
 from worker.telemetry.wide_event import LEVELS, LogObserver, facts_of
@@ -29,8 +30,8 @@ KEYS = [
     "timestamp", "level", "event", "outcome", "id", "account_id",
     "reason", "detail", "attempts", "sent_parts",
     "code", "subcode", "http_status", "fbtrace_id", "wait", "wait_until",
-    "kinds", "parts", "lane", "queue", "redelivered", "api_calls", "api_s", "duration_s",
-    "trace_id",
+    "kinds", "parts", "replay_batch", "lane", "queue", "redelivered",
+    "api_calls", "api_s", "duration_s", "trace_id",
 ]  # fmt: skip
 
 
@@ -81,6 +82,7 @@ def test_line_of_a_sent_request_says_who_what_and_how_long() -> None:
         EVERY_OUTCOME["sent"],
         request=a_request(messages=[{"text": TEXT}, image, {"text": TEXT}]),
         delivery=a_delivery(
+            progress=Progress(replay=Replay("20261123T101500-7f3a", 1, "ada")),
             queue="ig.bulk.v1",
             lane=Lane.BULK,
             redelivered=True,
@@ -96,6 +98,7 @@ def test_line_of_a_sent_request_says_who_what_and_how_long() -> None:
         "parts": 3,
         "sent_parts": 1,
         "attempts": 2,
+        "replay_batch": "20261123T101500-7f3a",
         "lane": "bulk",
         "queue": "ig.bulk.v1",
         "redelivered": True,

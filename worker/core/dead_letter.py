@@ -1,7 +1,7 @@
 """The headers of a dead letter (schemas/dead-letter-headers.v1.json): bounded, no message text."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from worker.core.delivery import Delivery
 from worker.core.outcome import Dead
@@ -21,7 +21,7 @@ from worker.core.reason import ADVICE, SAFE_TO_REPLAY
 from worker.core.request import Identity
 
 # All headers together must stay below 4 KiB, names included. Bytes, not characters: everything
-# but the sent parts and the problems takes at most 1.8 KiB.
+# but the sent parts, the problems and the replay takes at most 1.8 KiB.
 _LONGEST_DETAIL = 300
 _LONGEST_NAME = 255
 _LONGEST_ID = 128
@@ -35,8 +35,10 @@ def dead_letter_headers(
 ) -> dict[str, object]:
     """Say why, when and after what the request was given up, and what to do about it."""
     progress, error = dead.progress, dead.error
-    sent_parts = _sent_parts(progress.sent)
-    left = min(_LONGEST_PROBLEMS, _LONGEST_LISTS - len(sent_parts))
+    replay = progress.replay.settled.headers() if progress.replay else {}
+    room = _LONGEST_LISTS - _size(replay)
+    sent_parts = _sent_parts(progress.sent, min(_LONGEST_SENT_PARTS, room))
+    left = min(_LONGEST_PROBLEMS, room - len(sent_parts))
     headers: dict[str, object | None] = {
         REASON: dead.reason.value,
         ATTEMPTS: progress.attempts,
@@ -59,16 +61,21 @@ def dead_letter_headers(
         PREFIX + "fbtrace-id": _whole(error.fbtrace_id) if error else None,
         PREFIX + "problems": _bounded(dead.problems, left) if dead.problems else None,
     }
-    return {name: value for name, value in headers.items() if value is not None}
+    return {name: value for name, value in headers.items() if value is not None} | replay
 
 
-def _sent_parts(sent: tuple[str | None, ...]) -> str:
+def _size(headers: Mapping[str, object]) -> int:
+    """Give at least the bytes they take: names and values, their lengths and types."""
+    return sum(len(name) + len(str(value).encode()) + 8 for name, value in headers.items())
+
+
+def _sent_parts(sent: tuple[str | None, ...], longest: int) -> str:
     """Write the ids; null for all of them when they are too long.
 
     A replay resumes after their number, and the outcome event has every id.
     """
     text = _compact(sent)
-    return text if len(text) <= _LONGEST_SENT_PARTS else _compact([None] * len(sent))
+    return text if len(text) <= longest else _compact([None] * len(sent))
 
 
 def _bounded(problems: tuple[Problem, ...], longest: int) -> str:

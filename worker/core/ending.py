@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from worker.core.delivery import Delivery
 from worker.core.outcome import Completed, Dead
 from worker.core.outcome_event import OutcomeEvent, Status
 from worker.core.progress import Progress
 from worker.core.reason import Reason
+from worker.core.replay import Replay
 from worker.core.request import Identity
 
 
@@ -31,6 +33,7 @@ def event_of(
             recipient_id=progress.recipient_id,
             accepted_at=outcome.accepted_at,
             metadata=metadata,
+            replay=_replay(progress),
         )
     return OutcomeEvent(
         id=identity.id,
@@ -45,6 +48,7 @@ def event_of(
         error=outcome.error,
         problems=outcome.problems,
         metadata=metadata,
+        replay=_replay(progress),
     )
 
 
@@ -55,7 +59,24 @@ def outcome_of_event(event: OutcomeEvent, progress: Progress) -> Completed | Dea
         attempts=event.attempts,
         sent=event.message_ids,
         recipient_id=event.recipient_id,
+        replay=event.replay,
     )
     if event.reason is None:
         return Completed(progress, event.accepted_at or event.finished_at)
     return Dead(event.reason, event.detail or "", progress, event.error, event.problems)
+
+
+def is_of_another_replay(delivery: Delivery, event: OutcomeEvent) -> bool:
+    """Whether somebody waits for the outcome of a replay that `event` does not name."""
+    replay = delivery.known_progress.replay
+    return replay is not None and (event.replay is None or event.replay.run != replay.run)
+
+
+def repeated(event: OutcomeEvent, delivery: Delivery) -> OutcomeEvent:
+    """Tell it once more for a delivery that came besides, by the name of its own replay."""
+    replay = delivery.known_progress.replay
+    return replace(event, duplicate=True, replay=replay.settled if replay else event.replay)
+
+
+def _replay(progress: Progress) -> Replay | None:
+    return progress.replay and progress.replay.settled

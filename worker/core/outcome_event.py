@@ -8,6 +8,7 @@ from typing import Any
 from worker.core.problem import Problem
 from worker.core.progress import rfc3339
 from worker.core.reason import Reason
+from worker.core.replay import Replay
 from worker.core.send_result import GraphError
 
 
@@ -21,7 +22,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeEvent:
-    """One terminal event. `id` and `account_id` are None when the request was unreadable."""
+    """One terminal event. `id` and `account_id` are None when the request was unreadable.
+
+    `replay` is given when it was a dead letter that the tool had put back.
+    """
 
     id: str | None
     account_id: str | None
@@ -37,6 +41,7 @@ class OutcomeEvent:
     problems: tuple[Problem, ...] = ()
     metadata: Mapping[str, Any] | None = None
     duplicate: bool = False
+    replay: Replay | None = None
 
     @property
     def routing_key(self) -> str:
@@ -58,8 +63,18 @@ class OutcomeEvent:
             "accepted_at": None if self.accepted_at is None else rfc3339(self.accepted_at),
             "finished_at": rfc3339(self.finished_at),
             "metadata": self.metadata,
-            "replay_of": None,
+            "replay": self._replay(),
+            "replay_of": None if self.replay is None else self.replay.replay_of,
             "duplicate": self.duplicate,
+        }
+
+    def _replay(self) -> dict[str, Any] | None:
+        if self.replay is None:
+            return None
+        return {
+            "batch": self.replay.batch,
+            "count": self.replay.count,
+            "operator": self.replay.operator,
         }
 
     def _error(self) -> dict[str, Any] | None:

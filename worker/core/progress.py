@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from worker.core.problem import Problem
 from worker.core.reason import Reason
+from worker.core.replay import Doubt, Replay, replay_from
 from worker.core.send_result import Sent
 
 PREFIX = "x-igsend-"
@@ -18,6 +19,7 @@ REASON = PREFIX + "reason"
 MESSAGE_ID = PREFIX + "message-id"
 UNKNOWN_SINCE = PREFIX + "unknown-since"
 CHECKS = PREFIX + "checks"
+RETURNED_FROM = PREFIX + "returned-from"
 
 # More parts than a request may have, more attempts than any policy allows, times that no worker
 # has seen: not ours.
@@ -35,7 +37,7 @@ class Progress:
     reaction. `is_republished` tells our own copies (parked, dead-lettered) from what a
     producer published; `returned_from` is the reason of a dead letter that somebody put back.
     `unknown_since` is when a call began whose result is unknown (unix seconds), and `checks`
-    how often the Conversations API was asked about it.
+    how often the Conversations API was asked about it. `replay` says who put it back.
     """
 
     attempts: int = 0
@@ -46,6 +48,7 @@ class Progress:
     returned_from: str | None = None
     unknown_since: float | None = None
     checks: int = 0
+    replay: Replay | None = None
 
     def with_part(self, result: Sent) -> "Progress":
         """Add one part that the API took."""
@@ -55,12 +58,48 @@ class Progress:
             recipient_id=result.recipient_id or self.recipient_id,
             unknown_since=None,
             checks=0,
+            returned_from=None,
+            replay=self.replay and self.replay.settled,
         )
 
     @property
     def is_doubtful(self) -> bool:
-        """True when it may have been sent already, and nobody has said to send it anyway."""
+        """True when it may have been sent already, whatever was said about sending it anyway."""
         return self.returned_from == Reason.UNCONFIRMED or self.unknown_since is not None
+
+    @property
+    def is_forced(self) -> bool:
+        """True when somebody put it back to be sent whether or not it went before."""
+        return self.returned_from is not None and self._doubt is Doubt.RESEND
+
+    @property
+    def is_to_be_looked_for(self) -> bool:
+        """True when somebody put it back to have its conversation asked."""
+        return self.returned_from is not None and self._doubt is Doubt.VERIFY
+
+    @property
+    def _doubt(self) -> Doubt | None:
+        return None if self.replay is None else self.replay.doubt
+
+    @property
+    def begun(self) -> "Progress":
+        """The same when its call is granted: earlier doubt, and what was said of it, are over.
+
+        Doubt that comes after that is about the call that was granted.
+        """
+        return replace(
+            self,
+            returned_from=None,
+            unknown_since=None,
+            checks=0,
+            replay=self.replay and self.replay.settled,
+        )
+
+    def unforced(self) -> "Progress":
+        """Take back that it is to be sent anyway: there is doubt that the operator cannot know."""
+        if not self.is_forced:
+            return self
+        return replace(self, replay=self.replay and self.replay.settled)
 
     def in_doubt_since(self, moment: float) -> "Progress":
         """Note that the result of the call begun at `moment` is unknown."""
@@ -84,27 +123,37 @@ class Progress:
         if self.unknown_since is not None:
             headers[UNKNOWN_SINCE] = rfc3339(self.unknown_since)
             headers[CHECKS] = self.checks
+        if self.returned_from is not None:
+            headers[RETURNED_FROM] = self.returned_from
+        if self.replay is not None:
+            headers |= self.replay.headers()
         return headers
 
 
 def progress_from(headers: Mapping[str, object]) -> Progress | Problem:
     """Read our own headers; a Problem when somebody else wrote something unreadable there.
 
-    A returned dead letter starts its attempts afresh and keeps the parts that went.
+    A dead letter that was just put back starts its attempts afresh and keeps the parts that went.
+    What it waits for before its first attempt does not make the parked copy less of a returned one.
     """
     if not any(name.startswith(PREFIX) for name in headers):
         return Progress()
+    replay = replay_from(headers)
+    if isinstance(replay, Problem):
+        return replay
     try:
-        returned_from = _optional_text(headers.get(REASON), REASON)
+        put_back = _optional_text(headers.get(REASON), REASON)
+        parked = _optional_text(headers.get(RETURNED_FROM), RETURNED_FROM)
         return Progress(
-            attempts=0 if returned_from else _count(headers.get(ATTEMPTS, 0), ATTEMPTS),
-            first_seen=None if returned_from else _time(headers.get(FIRST_SEEN), FIRST_SEEN),
+            attempts=0 if put_back else _count(headers.get(ATTEMPTS, 0), ATTEMPTS),
+            first_seen=None if put_back else _time(headers.get(FIRST_SEEN), FIRST_SEEN),
             sent=_sent_parts(headers.get(SENT_PARTS, "[]")),
             recipient_id=_optional_text(headers.get(RECIPIENT_ID), RECIPIENT_ID),
             is_republished=True,
-            returned_from=returned_from,
+            returned_from=put_back or parked,
             unknown_since=_time(headers.get(UNKNOWN_SINCE), UNKNOWN_SINCE),
-            checks=0 if returned_from else _count(headers.get(CHECKS, 0), CHECKS),
+            checks=0 if put_back else _count(headers.get(CHECKS, 0), CHECKS),
+            replay=replay,
         )
     except _Unreadable as unreadable:
         name, form = unreadable.args

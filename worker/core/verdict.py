@@ -57,12 +57,13 @@ def outcome_of_failure(
             doubtful = progress.in_doubt_since(chance.called_at)
             return Postponed(chance.now + policy.check_after_s, Wait.VERIFY, doubtful)
         case Unknown() if request.on_unknown is not OnUnknown.RESEND:
-            return _unconfirmed(result.error, progress)
+            return _unconfirmed(result.error, progress, chance)
         case Unknown():
             again = NotSent(result.error)
             after = _again(again, progress, policy=policy, deadline=deadline, chance=chance)
             # Out of attempts or of time, but still not known to be unsent.
-            return _unconfirmed(result.error, progress) if isinstance(after, Dead) else after
+            is_over = isinstance(after, Dead)
+            return _unconfirmed(result.error, progress, chance) if is_over else after
         case NotSent():  # pragma: no branch  # mypy checks that no case is missing
             return _again(result, progress, policy=policy, deadline=deadline, chance=chance)
 
@@ -80,9 +81,10 @@ def _is_to_be_verified(request: SendRequest, progress: Progress) -> bool:
     return request.on_unknown is OnUnknown.VERIFY and can_be_verified(part)
 
 
-def _unconfirmed(error: GraphError, progress: Progress) -> Dead:
+def _unconfirmed(error: GraphError, progress: Progress, chance: Chance) -> Dead:
     detail = f"{error.meaning}; the message may or may not have been sent"
-    return Dead(Reason.UNCONFIRMED, detail, progress, error)
+    # With the moment of the call the conversation can be asked later, if an operator wants that.
+    return Dead(Reason.UNCONFIRMED, detail, progress.in_doubt_since(chance.called_at), error)
 
 
 def _again(

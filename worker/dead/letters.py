@@ -1,19 +1,22 @@
 """The dead letters of one prefix on one broker: where every command of the tool begins."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Self
 
 from pamqp.common import FieldTable
+from yarl import URL
 
 from worker.clock import SystemClock
 from worker.contract.validator import RequestValidator
 from worker.core.reason import Reason
 from worker.dead.lines import Restored
-from worker.dead.lock import settled_count, the_lock
+from worker.dead.lock import count, the_lock
 from worker.dead.order import Clerk
 from worker.dead.queue import DeadQueue, Means
+from worker.dead.rest import count_at_rest
 from worker.pipeline.read import Reader
 from worker.rabbit.confirmed import describe_refusal, open_confirms
 from worker.rabbit.link import CONNECT_TIMEOUT_S
@@ -21,11 +24,11 @@ from worker.rabbit.names import Names
 from worker.rabbit.wire.confirms import Nacked, Unroutable
 from worker.rabbit.wire.connection import Wire, connect
 
-_PIPELINED = 256
+PIPELINED = 256
 
 
 class NotTaken(Exception):
-    """The broker did not take a letter; those before it are in their queues."""
+    """The broker did not take a letter."""
 
 
 class DeadLetters:
@@ -41,8 +44,10 @@ class DeadLetters:
     async def connected(cls, url: str, names: Names) -> AsyncIterator[Self]:
         """Connect to the broker; raises what aio-pika raises when that fails."""
         properties: FieldTable = {"connection_name": "igsend/dead"}
+        # Without heartbeats: while a slow replay does not read, none could be heard.
+        silent = str(URL(url).update_query(heartbeat=0))
         reading, wire = await connect(
-            url, client_properties=properties, timeout_s=CONNECT_TIMEOUT_S
+            silent, client_properties=properties, timeout_s=CONNECT_TIMEOUT_S
         )
         async with reading:
             publishing, other = await connect(
@@ -56,7 +61,7 @@ class DeadLetters:
 
     async def count(self, reason: Reason) -> int:
         """Count the letters that nobody holds. Raises QueueMissing."""
-        return await settled_count(self._means.reading.connection, self.queue_name(reason))
+        return await count(self._means.reading.connection, self.queue_name(reason))
 
     @asynccontextmanager
     async def at(
@@ -68,23 +73,28 @@ class DeadLetters:
     ) -> AsyncIterator[DeadQueue]:
         """Work on one queue while nobody else does; `on_wait` is told when somebody is at it.
 
-        Raises Locked when that takes longer than `wait_s` seconds, and QueueMissing.
+        Raises Locked when that takes longer than `wait_s` seconds, QueueMissing, and InUse.
         """
-        lock = f"{self.queue_name(reason)}.lock"
+        name = self.queue_name(reason)
         connection = self._means.reading.connection
-        async with the_lock(connection, lock, wait_s=wait_s, on_wait=on_wait):
-            yield DeadQueue(reason, self._means, total=await self.count(reason))
+        async with the_lock(connection, name, wait_s=wait_s, on_wait=on_wait):
+            total = await count_at_rest(connection, name)
+            yield DeadQueue(reason, self._means, total=total)
 
-    async def restore(self, letters: Iterable[Restored]) -> int:
-        """Put exported letters behind those of their queues. Raises NotTaken."""
+    async def restore(
+        self, letters: Iterable[Restored], *, on_taken: Callable[[], None] = lambda: None
+    ) -> None:
+        """Put exported letters behind those of their queues; `on_taken` is told of each, in order.
+
+        Raises NotTaken. Up to PIPELINED letters after the last that was told of may be taken too.
+        """
         confirms = await open_confirms(self._means.publishing)
-        under_way: list[asyncio.Future[None]] = []
+        under_way: deque[asyncio.Future[None]] = deque()
         ids: set[str] = set()
-        count = 0
         for letter in letters:
             # Of two with one id under way, the broker's answers could not be told apart.
-            if len(under_way) >= _PIPELINED or letter.message_id in ids:
-                await _all_taken(under_way)
+            if len(under_way) >= PIPELINED or letter.message_id in ids:
+                await _all_taken(under_way, on_taken)
                 ids.clear()
             # To the queue itself, by the nameless exchange: bindings may be anybody's.
             queue = self.queue_name(letter.reason)
@@ -99,14 +109,19 @@ class DeadLetters:
                 )
             )
             ids |= {letter.message_id} if letter.message_id else set()
-            count += 1
-        await _all_taken(under_way)
-        return count
+        await _all_taken(under_way, on_taken)
 
 
-async def _all_taken(under_way: list[asyncio.Future[None]]) -> None:
+async def _all_taken(under_way: deque[asyncio.Future[None]], on_taken: Callable[[], None]) -> None:
+    refused: Unroutable | Nacked | None = None
+    # After a refusal all others: the broker has said of each what it did.
     while under_way:
         try:
-            await under_way.pop(0)
-        except (Unroutable, Nacked) as refused:
-            raise NotTaken(describe_refusal(refused)) from None
+            await under_way.popleft()
+        except (Unroutable, Nacked) as error:
+            refused = refused or error
+        else:
+            if refused is None:
+                on_taken()
+    if refused is not None:
+        raise NotTaken(describe_refusal(refused))

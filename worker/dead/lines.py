@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from worker.core.delivery import Properties
 from worker.core.progress import rfc3339
 from worker.core.reason import Reason
 from worker.dead.letter import Letter
@@ -18,6 +19,12 @@ from worker.rabbit.wire.table import WireTable
 
 # Copies to other queues that a publisher asked for once are not asked for again.
 _COPY_HEADERS = frozenset({"CC", "BCC"})
+# A content header begins with its class.
+_BASIC = b"\x00\x3c"
+_PREFIX = 14
+_NOTHING = read_properties(_BASIC + bytes(12))
+# Flags of its properties: the headers, and the others that a republished message keeps.
+_HEADERS, _KEPT = 0x2000, 0xCEE8
 
 
 class LineBroken(Exception):
@@ -78,6 +85,8 @@ def restored_from(line: bytes) -> Restored:
     if reason not in tuple(Reason):
         raise LineBroken(f"reason must be one of {', '.join(Reason)}")
     properties = read_properties(header)
+    if not _is_whole(header, properties):
+        raise LineBroken("header is not the content header of a message")
     headers = properties.headers
     assert isinstance(headers, WireTable), "as the reader gives them"
     wire = {name: value for name, value in headers.wire.items() if name not in _COPY_HEADERS}
@@ -101,6 +110,16 @@ def printable(value: object) -> Any:
     if isinstance(value, Decimal):
         return str(value)
     return value
+
+
+def _is_whole(header: bytes, properties: Properties) -> bool:
+    """Unreadable properties are read as none; that would lose them without a word."""
+    if header[:2] != _BASIC or len(header) < _PREFIX:
+        return False
+    flags = int.from_bytes(header[12:_PREFIX])
+    # Of properties that are none, a table of headers can only be an empty one, and comes first.
+    has_table = flags & _HEADERS and any(header[_PREFIX : _PREFIX + 4])
+    return properties != _NOTHING or not (flags & _KEPT or has_table)
 
 
 def _body(document: Mapping[str, Any]) -> bytes:

@@ -1,7 +1,7 @@
 """What an operator wants replayed, and how; and what that makes of one letter."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from secrets import token_hex
@@ -13,9 +13,10 @@ import orjson
 
 from worker.core.delivery import Delivery, Lane
 from worker.core.kind import Kind
+from worker.core.problem import Problem
 from worker.core.progress import REASON, RECIPIENT_ID, SENT_PARTS, UNKNOWN_SINCE, rfc3339
 from worker.core.reason import Reason
-from worker.core.replay import LONGEST_OPERATOR, Doubt, Replay
+from worker.core.replay import LONGEST_OPERATOR, Doubt, Replay, replay_from
 from worker.core.request import Author, SendRequest
 from worker.core.window import LONG_WINDOW_S, deadline_of
 from worker.dead.letter import Letter
@@ -25,6 +26,13 @@ from worker.rabbit.names import Names
 from worker.rabbit.wire.properties import Header
 
 _LONGEST_ID = 128
+# What jsonpatch raises for a document that the patch does not fit, or one nested without end.
+_PATCH_ERRORS = (
+    jsonpatch.JsonPatchException,
+    jsonpointer.JsonPointerException,
+    TypeError,
+    RecursionError,
+)
 
 
 class Why(StrEnum):
@@ -145,6 +153,9 @@ class Clerk:
             replay_of=letter.id if order.edit is not None else None,
             doubt=order.doubt if is_doubtful else None,
         )
+        if isinstance(replay_from(replay.headers()), Problem):
+            # What was wrong with the request may have been its id.
+            replay = replace(replay, replay_of=None)
         return {REASON: letter.reason.value, **kept, **replay.headers()}
 
     def _delivery(self, letter: Letter, body: bytes | None = None) -> Delivery:
@@ -180,13 +191,15 @@ def _edited(letter: Letter, order: Order) -> bytes:
         raise EditFailed("the body is no JSON object")
     try:
         document = jsonpatch.JsonPatch(order.edit).apply(letter.document)
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
+    except _PATCH_ERRORS as error:
         raise EditFailed(f"the patch does not apply: {error}") from None
     if not isinstance(document, dict):
         raise EditFailed("the patch leaves no JSON object")
     if document.get("id") == letter.document.get("id"):
         suffix = f"~{order.batch}"
-        document["id"] = f"{document.get('id') or 'edited'}"[: _LONGEST_ID - len(suffix)] + suffix
+        # Of letters without an id, each needs one that no other has.
+        old = letter.id or f"edited-{token_hex(8)}"
+        document["id"] = old[: _LONGEST_ID - len(suffix)] + suffix
     return orjson.dumps(document)
 
 

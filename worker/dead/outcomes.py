@@ -19,7 +19,7 @@ class Outcomes:
 
     batch: str
     status: dict[str, str] = field(default_factory=dict)
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def listen(self, wire: Wire, names: Names) -> None:
         """Listen from now on, with a queue that goes with the connection."""
@@ -30,31 +30,40 @@ class Outcomes:
         queue = declared.queue
         assert queue is not None, "the broker names it"
         await channel.queue_bind(queue, names.outcomes, routing_key="#", timeout=RPC_TIMEOUT_S)
-        Deliveries(wire, channel, self._take)
+        Deliveries(wire, channel, self.take)
         await channel.basic_qos(prefetch_count=_PREFETCH, timeout=RPC_TIMEOUT_S)
         await channel.basic_consume(queue, _not_by_aiormq, timeout=RPC_TIMEOUT_S)
 
     async def of(self, ids: set[str], *, patience_s: float) -> set[str]:
         """Wait for all of them; give those that have none when none came for `patience_s`."""
         while missing := ids - self.status.keys():
-            self._news.clear()
+            self.news.clear()
             try:
                 async with asyncio.timeout(patience_s):
-                    await self._news.wait()
+                    await self.news.wait()
             except TimeoutError:
                 return missing
         return set()
 
-    def _take(self, message: Incoming) -> None:
+    def take(self, message: Incoming) -> None:
         message.receipt.ack()
         # Most are of other requests: not worth reading.
         if self.batch.encode() not in message.body:
             return
-        event = orjson.loads(message.body)
-        replay = event.get("replay") or {}
-        if replay.get("batch") == self.batch and isinstance(event.get("id"), str):
-            self.status[event["id"]] = event["status"]
-            self._news.set()
+        match _event_in(message.body):
+            case {"id": str(id), "status": str(status), "replay": {"batch": self.batch}}:
+                self.status[id] = status
+                self.news.set()
+            case _:
+                pass
+
+
+def _event_in(body: bytes) -> object:
+    """Anybody may publish to the exchange: what is no JSON is no event."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
 
 
 async def _not_by_aiormq(_: object) -> None:

@@ -12,7 +12,7 @@ from worker.dead.letter import Letter
 from worker.dead.order import Clerk, Going, Order, Skipped
 from worker.dead.outcomes import Outcomes
 from worker.dead.replay import Replayer, Stopped, Tally
-from worker.dead.scan import SMALLEST_WINDOW, Scan, a_scan
+from worker.dead.scan import Scan, a_scan
 from worker.dead.selection import Selection
 from worker.rabbit.confirmed import open_confirms
 from worker.rabbit.names import Names
@@ -60,32 +60,29 @@ class DeadQueue:
         self, selection: Selection, *, limit: int | None = None
     ) -> AsyncGenerator[Letter, None]:
         """Give the selected letters in their order; afterwards all are where they were."""
-        is_page = selection.is_everything and limit is not None
-        total = min(self.total, limit or 0) if is_page else self.total
         given = 0
-        async with self._scan(selection, total) as scan:
-            windows = scan.windows(first=max(1, total) if is_page else SMALLEST_WINDOW)
-            async with aclosing(windows):
-                async for window in windows:
-                    for _, letter in window.picked:
-                        yield letter
-                        given += 1
-                        if given == limit:
-                            return
+        async with self._scan(selection, self.total) as scan, aclosing(scan.windows()) as windows:
+            async for window in windows:
+                for _, letter in window.picked:
+                    yield letter
+                    given += 1
+                    if given == limit:
+                        return
 
     async def plan(self, selection: Selection, order: Order) -> Plan:
         """Say what `replay` would do."""
         plan = Plan()
         async with aclosing(self.letters(selection)) as letters:
             async for letter in letters:
+                if plan.going == order.limit:
+                    # To the end all the same: a scan that breaks off may change the order.
+                    continue
                 plan.selected += 1
                 plan.accounts[letter.account_id or "unknown"] += 1
                 plan.codes[code_of(letter)] += 1
                 decision = self._decide(order, letter)
                 if isinstance(decision, Skipped):
                     plan.skipped.skip(letter, decision)
-                if plan.going == order.limit:
-                    break
         return plan
 
     async def replay(
@@ -93,20 +90,23 @@ class DeadQueue:
         selection: Selection,
         order: Order,
         *,
+        tally: Tally | None = None,
         on_progress: Callable[[Tally], None] = lambda _: None,
     ) -> Tally:
         """Put the selected letters back; those that die again meanwhile are not among them.
 
         A letter leaves the queue when the broker has its copy: whatever ends this in between, what
-        was not replayed is where it was, and running it again goes on.
+        was not replayed is where it was, and running it again goes on. A `tally` of the
+        caller's (of `total` letters) says how far it came also when this is cancelled.
         """
-        tally = Tally(self.total)
+        tally = Tally(self.total) if tally is None else tally
         publishing = self._means.publishing
         is_one_by_one = self.reason is Reason.SUSPECT
         outcomes = None
         if order.canary is not None or is_one_by_one:
             outcomes = Outcomes(order.batch)
-            await outcomes.listen(publishing, self._means.names)
+            # Not where a broker in trouble stops reading what we say.
+            await outcomes.listen(self._means.reading, self._means.names)
         replayer = Replayer(
             order,
             partial(self._decide, order),
@@ -140,6 +140,7 @@ class DeadQueue:
                 gone += len(picked)
                 if gone == limit:
                     break
+            await scan.acks_are_taken()
         return gone
 
     async def _pass(
@@ -153,19 +154,24 @@ class DeadQueue:
         loop = asyncio.get_running_loop()
         until = loop.time() + LONGEST_HOLD_S
         async with self._scan(selection, tally.left) as scan, aclosing(scan.windows()) as windows:
-            async for window in windows:
-                for message, letter in window.picked:
+            try:
+                async for window in windows:
+                    for message, letter in window.picked:
+                        if replayer.is_done:
+                            break
+                        await replayer.put_back(window, message, letter)
+                        on_progress(tally)
+                        if loop.time() > until:
+                            await replayer.settle()
+                            return False
+                    # Before the next window: what is acked by then needs no place in it.
+                    await replayer.settle()
                     if replayer.is_done:
                         break
-                    await replayer.put_back(window, message, letter)
-                    on_progress(tally)
-                    if loop.time() > until:
-                        await replayer.settle()
-                        return False
-                # Before the next window: what is acked by then needs no place in it.
-                await replayer.settle()
-                if replayer.is_done:
-                    break
+                await scan.acks_are_taken()
+            except asyncio.CancelledError:
+                await replayer.let_go()
+                raise
         return True
 
     def _scan(self, selection: Selection, total: int) -> AbstractAsyncContextManager[Scan[Letter]]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,9 @@ _LARGEST_BATCH = 1000
 # A publisher that was late may make up for so many seconds of its rate.
 _CATCH_UP_S = 0.02
 _SHOWN = 3
+MOST_EXAMPLES = 100
+# Who is told to end waits at most so long for confirms that are under way.
+_LAST_CONFIRMS_S = 5.0
 
 
 class Stopped(Exception):
@@ -44,7 +48,7 @@ class Tally:
 
     def skip(self, letter: Letter, skipped: Skipped) -> None:
         self.skipped[skipped.why.value] += 1
-        if len(self.examples) < _SHOWN:
+        if len(self.examples) < MOST_EXAMPLES:
             self.examples.append(f"{letter.id or 'a letter without an id'}: {skipped.detail}")
 
     def begin_again(self) -> None:
@@ -135,6 +139,13 @@ class Replayer:
                 self._tally.replayed += 1
         if refused is not None:
             raise Stopped(f"RabbitMQ does not take the requests: {describe_refusal(refused)}")
+
+    async def let_go(self) -> None:
+        """Take what the broker has out of the queue, when there is no time for more."""
+        # What stays goes again another time, and is known then to have been sent.
+        with suppress(TimeoutError, Stopped):
+            async with asyncio.timeout(_LAST_CONFIRMS_S):
+                await self.settle()
 
     async def finish(self) -> None:
         """Wait for what is under way, and for the outcomes of the last batch. Raises Stopped."""

@@ -14,17 +14,41 @@ UNKNOWN_ACCOUNT = GraphError("the account is not among the accounts of this work
 
 
 def may_run_again(event: OutcomeEvent, progress: Progress) -> bool:
-    """A dead letter that somebody put back runs again, unless it was sent meanwhile."""
-    return progress.returned_from is not None and event.status is not Status.SENT
+    """A dead letter that somebody put back runs again, unless it was sent meanwhile.
+
+    A second copy of the very replay that ended is a duplicate of it.
+    """
+    if progress.returned_from is None or event.status is Status.SENT:
+        return False
+    return (
+        progress.replay is None or event.replay is None or event.replay.run != progress.replay.run
+    )
+
+
+def may_be_forced(event: OutcomeEvent, progress: Progress) -> bool:
+    """Whether the operator can have known of the doubt that `event` tells of.
+
+    When the tool was killed between publish and ack, the next run replays the letter again: two
+    copies, of which the first may have been sent without anybody seeing it.
+    """
+    if event.status is not Status.HELD or event.replay is None:
+        return True
+    return progress.replay is not None and progress.replay.count > event.replay.count
 
 
 def further(known: Progress, carried: Progress) -> Progress:
     """Which knows more: the ledger, or the headers that the message carries."""
     if (len(known.sent), known.attempts) > (len(carried.sent), carried.attempts):
-        return known
+        return of_the_message(known, carried)
     if known.unknown_since is not None:
         return replace(carried, unknown_since=known.unknown_since, checks=known.checks)
     return carried
+
+
+def of_the_message(known: Progress, carried: Progress) -> Progress:
+    """Add what only the message can tell: who put it back, and from where."""
+    returned_from = carried.returned_from or known.returned_from
+    return replace(known, returned_from=returned_from, replay=carried.replay)
 
 
 def not_yet(due: float, why: Wait, ask: Ask) -> NotYet | TooLate:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from worker.core.delivery import Delivery, Lane
-from worker.core.ending import event_of
+from worker.core.ending import event_of, is_of_another_replay, repeated
 from worker.core.outcome import (
     Completed,
     Dead,
@@ -56,7 +56,7 @@ class Settler:
         request = attempt.request
         if _is_new_reply(attempt.delivery):
             self._last_reply_at = self._clock.now()
-        event = self._event(outcome, request)
+        event = self._event(outcome, request, attempt.delivery)
         is_new = attempt.is_in_our_hands or _is_news(outcome)
         if is_new:
             await self._ledger.conclude(
@@ -68,9 +68,10 @@ class Settler:
             await self._ledger.settled(request)
         # Deliveries may still join while the earlier ones are acked.
         for delivery in attempt.deliveries:
-            if event is not None and delivery not in published and delivery.reply_address:
-                await self._publisher.announce(replace(event, duplicate=True), [delivery])
-            await self._let_go(delivery, outcome)
+            if event is not None and delivery not in published:
+                await self._joined_late(delivery, outcome, event)
+            else:
+                await self._let_go(delivery, outcome)
         self._report(attempt, outcome)
 
     async def unreadable(self, delivery: Delivery, unreadable: Unreadable) -> None:
@@ -85,7 +86,9 @@ class Settler:
             Report(delivery, None, dead, started_at, self._clock.now(), identity=identity)
         )
 
-    def _event(self, outcome: Outcome, request: SendRequest) -> OutcomeEvent | None:
+    def _event(
+        self, outcome: Outcome, request: SendRequest, delivery: Delivery
+    ) -> OutcomeEvent | None:
         metadata: Mapping[str, Any] | None = request.metadata
         match outcome:
             case Completed() | Dead():
@@ -93,7 +96,7 @@ class Settler:
                     outcome, request.identity, finished_at=self._clock.now(), metadata=metadata
                 )
             case Duplicate():
-                return replace(outcome.first, duplicate=True, metadata=metadata)
+                return replace(repeated(outcome.first, delivery), metadata=metadata)
             case Postponed() | Retrying() | HandedBack():
                 return None
 
@@ -113,15 +116,33 @@ class Settler:
                 pass
         if event is not None and not _is_only_repeated(attempt.delivery, outcome):
             await self._publisher.announce(event, deliveries)
+        for delivery in deliveries:
+            if event is not None and is_of_another_replay(delivery, event):
+                await self._publisher.announce(repeated(event, delivery), [delivery])
+
+    async def _joined_late(self, delivery: Delivery, outcome: Outcome, event: OutcomeEvent) -> None:
+        """Settle what came after the publishing: nothing of it has been published."""
+        if isinstance(outcome, Dead) and delivery.known_progress.returned_from is not None:
+            # The letter of a moment ago, put back already: it is to run again.
+            await self._receipts.hand_back(delivery)
+            return
+        if delivery.reply_address or is_of_another_replay(delivery, event):
+            await self._publisher.announce(repeated(event, delivery), [delivery])
+        await self._let_go(delivery, outcome)
 
     async def _park(
         self, deliveries: Sequence[Delivery], progress: Progress, *, until: float
     ) -> None:
-        # One copy for each place that waits for an answer; usually that is one copy.
-        for delivery in {d.reply_address: d for d in reversed(deliveries)}.values():
+        # One copy for each place and each replay that waits for an answer; usually that is one.
+        copies = {
+            (delivery.reply_address, carried.replay and carried.replay.run): (delivery, carried)
+            for delivery in reversed(deliveries)
+            for carried in [_carried(progress, delivery)]
+        }
+        for delivery, carried in copies.values():
             async with self._turn_to_park(delivery.lane):
                 delay_s = until - self._clock.now()
-                await self._publisher.park(delivery, progress, delay_s=delay_s)
+                await self._publisher.park(delivery, carried, delay_s=delay_s)
 
     def _turn_to_park(self, lane: Lane) -> AbstractAsyncContextManager[None]:
         """While people wait for replies, a flood in bulk takes the time that is left over."""
@@ -161,12 +182,18 @@ def _is_news(outcome: Outcome) -> bool:
     )
 
 
+def _carried(progress: Progress, delivery: Delivery) -> Progress:
+    """The progress of the attempt, by the name of the delivery's own replay if it has another."""
+    own, run = delivery.known_progress.replay, progress.replay and progress.replay.run
+    return progress if own is None or own.run == run else replace(progress, replay=own)
+
+
 def _is_only_repeated(delivery: Delivery, outcome: Outcome) -> bool:
     """True for what this worker has announced already: only an ack was lost, or it is a twin.
 
     A parked copy with an address of its own still waits for its answer there.
     """
-    if not isinstance(outcome, Duplicate):
+    if not isinstance(outcome, Duplicate) or is_of_another_replay(delivery, outcome.first):
         return False
     is_parked_twin = delivery.known_progress.is_republished and delivery.reply_address is None
     return delivery.redelivered or is_parked_twin

@@ -5,7 +5,7 @@ from worker.core.admission import Doubtful, Go, NotYet
 from worker.core.admitted import outcome_of_admission
 from worker.core.outcome import Completed, Outcome, Postponed, Wait
 from worker.core.progress import Progress
-from worker.core.request import OnUnknown
+from worker.core.request import OnUnknown, SendRequest
 from worker.core.retry import RetryPolicy
 from worker.core.send_result import Sent
 from worker.core.verdict import outcome_of_doubt
@@ -40,7 +40,7 @@ class Verifier:
         part = attempt.request.parts[len(progress.sent)]
         since = progress.unknown_since
         if (
-            attempt.request.on_unknown is not OnUnknown.VERIFY
+            not _is_wanted(attempt.request, progress)
             or account is None
             or since is None
             or not can_be_verified(part)
@@ -79,6 +79,11 @@ class Verifier:
 
     def _undecided(self, progress: Progress) -> Outcome:
         return outcome_of_doubt(progress, policy=self._policy, now=self._clock.now())
+
+
+def _is_wanted(request: SendRequest, progress: Progress) -> bool:
+    """The producer wants it, or an operator does, who only ever looks: absence sends nothing."""
+    return request.on_unknown is OnUnknown.VERIFY or progress.is_to_be_looked_for
 
 
 class _Permits:

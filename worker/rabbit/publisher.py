@@ -86,6 +86,9 @@ class RabbitPublisher:
             await self._replies.reply(reply_to, body, _event_header(correlation_id, delivery))
 
     def _is_wanted(self, event: OutcomeEvent) -> bool:
+        if event.replay is not None:
+            # Whoever replays waits for it.
+            return True
         if self._outcomes == "failures":
             return event.status is not Status.SENT
         return self._outcomes == "all"

@@ -61,6 +61,7 @@ def facts_of(report: Report) -> dict[str, object]:
         **_of_outcome(report.outcome),
         "kinds": list(dict.fromkeys(part.kind.value for part in request.parts)) if request else [],
         "parts": len(request.parts) if request else None,
+        "replay_batch": _replay_batch(delivery.known_progress),
         "lane": delivery.lane.value,
         "queue": delivery.queue,
         "redelivered": delivery.redelivered,
@@ -69,6 +70,10 @@ def facts_of(report: Report) -> dict[str, object]:
         "duration_s": round(report.finished_at - report.started_at, 4),
         "trace_id": trace_id_of(delivery.properties.headers),
     }
+
+
+def _replay_batch(progress: Progress) -> str | None:
+    return None if progress.replay is None else progress.replay.batch
 
 
 def _of_outcome(outcome: Outcome) -> dict[str, object]:

@@ -1,20 +1,23 @@
 """`igsend dead export`, `import` and `discard`: letters to files and back."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack, aclosing, contextmanager
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated, BinaryIO
 
 import typer
 
 from worker.cli.dead.options import Limit, NoWait, Why, Yes, with_filters
-from worker.cli.dead.run import run, the_letters, the_queue
+from worker.cli.dead.run import agreed, run, the_letters, the_queue
 from worker.cli.failure import CommandFailed, UsageFailed
 from worker.core.reason import Reason
 from worker.dead.letter import Letter
-from worker.dead.letters import NotTaken
+from worker.dead.letters import PIPELINED, NotTaken
 from worker.dead.lines import LineBroken, Restored, line_of, restored_from
 from worker.dead.selection import Selection
 
@@ -36,10 +39,14 @@ def export(
 
 def import_(
     source: Annotated[str, typer.Argument(metavar="FILE|-", help="What `export` wrote.")],
+    skip: Annotated[
+        int, typer.Option(min=0, help="Not the first so many: an import that failed says them.")
+    ] = 0,
 ) -> None:
     """Put exported letters into the queues they came from, behind what lies there."""
-    letters = _restored(source)
-    count = run(_import(letters))
+    with _opened(source) as file:
+        total = _checked(file)
+        count = run(_import(file, skip, total))
     typer.echo(f"imported {count} letters", err=True)
 
 
@@ -64,15 +71,21 @@ async def _export(
 ) -> int:
     count = 0
     with ExitStack() as files:
-        file = sys.stdout.buffer if to == "-" else files.enter_context(_new_file(Path(to)))
+        # Before the broker is asked for anything: a file that exists is told at once.
+        is_stream = to == "-"
+        file = sys.stdout.buffer if is_stream else files.enter_context(_new_copy(Path(to)))
         async with (
             the_queue(reason, no_wait=no_wait) as queue,
             aclosing(queue.letters(selection, limit=limit)) as letters,
         ):
             async for letter in letters:
-                file.write(line_of(letter))
+                with _writing(to):
+                    file.write(line_of(letter))
                 count += 1
-        file.flush()
+        with _writing(to):
+            file.flush()
+            if not is_stream:
+                os.fsync(file.fileno())
     return count
 
 
@@ -89,15 +102,16 @@ async def _discard(
         if asks:
             async with aclosing(queue.letters(selection, limit=limit)) as letters:
                 count = len([None async for _ in letters])
-            if not typer.confirm(f"Discard {count} of {queue.total} letters?", err=True):
+            if not await agreed(f"Discard {count} of {queue.total} letters?"):
                 raise CommandFailed("nothing was discarded")
         with _new_file(to) as file:
 
             def save(letters: Sequence[Letter]) -> None:
-                for letter in letters:
-                    file.write(line_of(letter))
-                file.flush()
-                os.fsync(file.fileno())
+                with _writing(str(to)):
+                    for letter in letters:
+                        file.write(line_of(letter))
+                    file.flush()
+                    os.fsync(file.fileno())
 
             return await queue.discard(selection, save, limit=limit)
 
@@ -111,35 +125,81 @@ def _new_file(path: Path) -> BinaryIO:
         raise UsageFailed(f"cannot write {path}: {error.strerror}") from None
 
 
-def _restored(source: str) -> list[Restored]:
-    broken = []
-    letters = []
-    for number, line in _lines(source):
+@contextmanager
+def _new_copy(path: Path) -> Iterator[BinaryIO]:
+    """A new file, which is gone again unless it was written to its end."""
+    with _new_file(path) as file:
         try:
-            letters.append(restored_from(line))
+            yield file
+        except BaseException:
+            path.unlink()
+            raise
+
+
+@contextmanager
+def _writing(name: str) -> Iterator[None]:
+    """Tell a full disk from a lost broker: to Python both are errors of the system."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandFailed(f"cannot write {name}: {error.strerror}") from None
+
+
+@contextmanager
+def _opened(source: str) -> Iterator[BinaryIO]:
+    """The file, which can be read twice; what comes in is kept in one until then."""
+    try:
+        with TemporaryFile() if source == "-" else Path(source).open("rb") as file:
+            if source == "-":
+                shutil.copyfileobj(sys.stdin.buffer, file)
+            yield file
+    except OSError as error:
+        raise UsageFailed(f"cannot read {source}: {error.strerror}") from None
+
+
+def _checked(file: BinaryIO) -> int:
+    """Count the letters of a file that holds nothing else."""
+    file.seek(0)
+    broken: list[str] = []
+    count = wrong = 0
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            restored_from(line)
+            count += 1
         except LineBroken as error:
-            broken.append(f"line {number}: {error}")
+            wrong += 1
+            if len(broken) < _SHOWN:
+                broken.append(f"line {number}: {error}")
     if broken:
-        shown = "\n".join(broken[:_SHOWN])
-        more = f"\n… and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
-        raise CommandFailed(f"nothing was imported:\n{shown}{more}")
-    return letters
+        more = [f"… and {wrong - len(broken)} more"] if wrong > len(broken) else []
+        raise CommandFailed("\n".join(["nothing was imported:", *broken, *more]))
+    return count
 
 
-def _lines(source: str) -> Iterator[tuple[int, bytes]]:
-    with ExitStack() as files:
-        try:
-            file = sys.stdin.buffer if source == "-" else files.enter_context(open(source, "rb"))
-        except OSError as error:
-            raise UsageFailed(f"cannot read {source}: {error.strerror}") from None
-        yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
+def _letters(file: BinaryIO) -> Iterator[Restored]:
+    file.seek(0)
+    return (restored_from(line) for line in file if line.strip())
 
 
-async def _import(letters: list[Restored]) -> int:
-    async with the_letters() as dead:
-        try:
-            return await dead.restore(letters)
-        except NotTaken as refused:
-            raise CommandFailed(
-                f"RabbitMQ did not take a letter: {refused}; those before it were imported"
-            ) from None
+async def _import(file: BinaryIO, skip: int, total: int) -> int:
+    taken = 0
+
+    def count() -> None:
+        nonlocal taken
+        taken += 1
+
+    try:
+        async with the_letters() as dead:
+            await dead.restore(islice(_letters(file), skip, None), on_taken=count)
+    except NotTaken as refused:
+        raise CommandFailed(f"RabbitMQ did not take a letter: {refused}") from None
+    finally:
+        if skip + taken < total:
+            typer.echo(
+                f"igsend: {taken} letters were imported, perhaps up to {PIPELINED} more after "
+                f"them; `--skip {skip + taken}` goes on there",
+                err=True,
+            )
+    return taken

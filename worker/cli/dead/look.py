@@ -17,6 +17,7 @@ from worker.dead.letters import DeadLetters
 from worker.dead.lines import body_fields
 from worker.dead.lock import Locked
 from worker.dead.queue import DeadQueue, code_of
+from worker.dead.rest import InUse
 from worker.dead.selection import Selection
 
 PAGE = 20
@@ -71,6 +72,9 @@ async def _row(letters: DeadLetters, reason: Reason) -> dict[str, Any]:
     except Locked:
         row["messages"] = await letters.count(reason)
         row["note"] = "an operator is at work here: what that holds is not counted"
+    except InUse as in_use:
+        row["messages"] = await letters.count(reason)
+        row["note"] = str(in_use)
     return row
 
 

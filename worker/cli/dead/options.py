@@ -22,6 +22,8 @@ Json = Annotated[bool, Option("--json", help="JSON instead of a table.")]
 Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask.")]
 NoWait = Annotated[bool, Option("--no-wait", help="Give up when another operator is at the queue.")]
 
+_SLOWEST_PER_S = 0.01
+
 
 def _filters(
     *,
@@ -82,8 +84,11 @@ def rate_from(text: str | None) -> float | None:
         rate = float(text.removesuffix("/s"))
     except ValueError:
         rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise UsageFailed(f"--rate {text}: write how many a second, for example 200/s")
+    # Slower, and the broker would take the letters back between two of them.
+    if not _SLOWEST_PER_S <= rate < float("inf"):
+        raise UsageFailed(
+            f"--rate {text}: write how many a second, {_SLOWEST_PER_S} or more, for example 200/s"
+        )
     return rate
 
 

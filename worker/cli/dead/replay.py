@@ -19,8 +19,8 @@ from worker.cli.dead.options import (
     share_from,
     with_filters,
 )
-from worker.cli.dead.run import run, the_queue
-from worker.cli.dead.tables import progress, say_plan
+from worker.cli.dead.run import agreed, run, the_queue
+from worker.cli.dead.tables import progress, reading, say_plan
 from worker.cli.failure import CommandFailed, UsageFailed
 from worker.core.delivery import Lane
 from worker.core.reason import Reason
@@ -50,7 +50,9 @@ def replay(
         str, typer.Option(help="Stop when a larger share of a batch fails.")
     ] = "20%",
     canary_wait: Annotated[
-        float, typer.Option(min=1, help="Stop when no outcome comes for so many seconds.")
+        float,
+        # For longer than that a broker does not leave letters in somebody's hands.
+        typer.Option(min=1, max=1200, help="Stop when no outcome comes for so many seconds."),
     ] = 60.0,
     verify: Annotated[
         bool, typer.Option("--verify", help="unconfirmed: ask the conversation first.")
@@ -109,21 +111,35 @@ async def _replay(
     no_wait: bool,
 ) -> None:
     async with the_queue(reason, no_wait=no_wait) as queue:
-        plan = await queue.plan(selection, order)
+        with reading(queue.total):
+            plan = await queue.plan(selection, order)
         if is_dry or not as_json:
             say_plan(plan, order)
         if is_dry:
             tally = plan.skipped
             tally.total = queue.total
         else:
-            if asks and plan.going and not typer.confirm("Replay them?", err=True):
+            if asks and plan.going and not await agreed("Replay them?"):
                 raise CommandFailed("nothing was replayed")
-            with progress(plan.going) as on_progress:
-                tally = await queue.replay(selection, order, on_progress=on_progress)
-    _report(reason, order, plan, tally, is_dry=is_dry, as_json=as_json)
+            tally = Tally(queue.total)
+            try:
+                with progress(plan.going) as on_progress:
+                    await queue.replay(selection, order, tally=tally, on_progress=on_progress)
+            except BaseException:
+                tally.stopped = "it did not come to its end; standard error says why"
+                _tell(reason, order, plan, tally, is_dry=False, as_json=as_json)
+                raise
+    _tell(reason, order, plan, tally, is_dry=is_dry, as_json=as_json)
+    if tally.stopped is not None:
+        raise CommandFailed(f"stopped: {tally.stopped}")
+    if not is_dry and tally.replayed < plan.selected and order.limit is None:
+        raise CommandFailed(
+            f"{plan.selected - tally.replayed} selected letters were not replayed; --dry-run says "
+            "why"
+        )
 
 
-def _report(
+def _tell(
     reason: Reason, order: Order, plan: Plan, tally: Tally, *, is_dry: bool, as_json: bool
 ) -> None:
     if as_json:
@@ -138,11 +154,4 @@ def _report(
         typer.echo(
             f"replayed {tally.replayed} of {plan.selected} selected as batch {order.batch}; "
             f"{tally.left} are left in the queue"
-        )
-    if tally.stopped is not None:
-        raise CommandFailed(f"stopped: {tally.stopped}")
-    if not is_dry and tally.replayed < plan.selected and order.limit is None:
-        raise CommandFailed(
-            f"{plan.selected - tally.replayed} selected letters were not replayed; --dry-run says "
-            "why"
         )

@@ -12,10 +12,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from worker.cli.accounts import in_words
 from worker.dead.letter import Letter
@@ -87,6 +90,8 @@ def say_plan(plan: Plan, order: Order) -> None:
         typer.echo(f"{count} stay ({why})", err=True)
     for example in skipped.examples:
         typer.echo(f"  {example}", err=True)
+    if (more := skipped.skipped.total() - len(skipped.examples)) > 0:
+        typer.echo(f"  … and {more} more", err=True)
 
 
 def top(codes: Mapping[str, int]) -> str:
@@ -94,6 +99,24 @@ def top(codes: Mapping[str, int]) -> str:
     most = Counter(codes).most_common(_TOP)
     more = " …" if len(codes) > _TOP else ""
     return ", ".join(f"{code} ({count})" for code, count in most) + more
+
+
+class _Speed(ProgressColumn):
+    """How many a second, of late."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:.0f}/s")
+
+
+@contextmanager
+def reading(total: int) -> Iterator[None]:
+    """Say on a terminal that letters are being read: that may take a minute."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(f"reading {total} letters …"):
+        yield
 
 
 @contextmanager
@@ -106,11 +129,11 @@ def progress(total: int) -> Iterator[Callable[[Tally], None]]:
         TextColumn("replayed"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.speed:.0f}/s"),
+        _Speed(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("replay", total=total, speed=0.0)
+        task = bar.add_task("replay", total=total)
         yield lambda tally: bar.update(task, completed=tally.replayed)
 
 

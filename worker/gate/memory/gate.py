@@ -42,6 +42,7 @@ from worker.gate.rules import (
     further,
     is_paced_as_bulk,
     is_untried,
+    may_be_forced,
     may_run_again,
     not_yet,
 )
@@ -100,8 +101,12 @@ class MemoryGate:
         if isinstance(known, Ended):
             if not may_run_again(known.event, progress):
                 return Concluded(known.event)
-            # Its parked copies will not say any more that it was returned.
+            if not may_be_forced(known.event, progress):
+                progress = progress.unforced()
             self._ledger.reopen(request)
+        if progress.is_forced:
+            # What the ledger knows of an attempt since then is another doubt.
+            progress = progress.begun
         if isinstance(known, Open):
             progress = further(known.progress, progress)
             if known.started_at is not None:
@@ -110,6 +115,7 @@ class MemoryGate:
             return progress
         if request.on_unknown is OnUnknown.RESEND and progress.returned_from is None:
             return replace(progress.with_attempt(), unknown_since=None, checks=0)
+        progress = progress.unforced()
         self._ledger.wait(request, progress, now=self._clock.now())
         return Doubtful(progress, self._recent.of(request))
 
@@ -191,10 +197,11 @@ class MemoryGate:
         grant = self._rates.reserve(account, ask.bucket, now=now, latest=latest)
         if grant is None:
             return None
-        self._ledger.begin(ask.request, ask.progress, now=now)
+        progress = ask.progress.begun
+        self._ledger.begin(ask.request, progress, now=now)
         self._granted[ask.request.key] = grant
         self._closures.granted(account.id, ask.request.key, now=now)
-        return Go(grant.slot, ask.progress)
+        return Go(grant.slot, progress)
 
     async def advance(self, ask: Ask) -> Admission:
         account = ask.account

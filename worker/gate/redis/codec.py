@@ -12,6 +12,7 @@ from worker.core.outcome_event import OutcomeEvent, Status
 from worker.core.problem import Problem
 from worker.core.progress import Progress
 from worker.core.reason import Reason
+from worker.core.replay import Replay
 from worker.core.request import AccountId, RequestId, SendRequest
 from worker.core.send_result import GraphError
 from worker.gate.redis.compact import pack_ids, unpack_ids
@@ -22,6 +23,7 @@ _MOST_ATTEMPTS = 0xFF
 # From acceptance to the end, in three octets: four and a half hours.
 _LONGEST_MS = 0xFFFFFF
 _SENT = b"s"
+_SENT_BY_REPLAY = b"r"
 _OTHER = b"x"
 
 
@@ -82,15 +84,17 @@ def pack_event(event: OutcomeEvent, request: SendRequest) -> bytes:
         took_ms = round((event.finished_at - accepted_at) * 1000)
         return b"".join(
             (
-                _SENT,
+                *_sent_mark(event.replay),
                 min(event.attempts, _MOST_ATTEMPTS).to_bytes(1),
                 round(accepted_at * 1000).to_bytes(6),
                 min(max(took_ms, 0), _LONGEST_MS).to_bytes(3),
                 pack_ids([learnt, *event.message_ids]),
             )
         )
+    replay = {} if event.replay is None else {"replay": _replay_list(event.replay)}
     return _OTHER + orjson.dumps(
         {
+            **replay,
             "status": event.status.value,
             "finished_at": event.finished_at,
             "attempts": event.attempts,
@@ -114,6 +118,10 @@ def unpack_event_of(
     data: bytes, account_id: AccountId, request_id: RequestId, *, recipient_id: str | None = None
 ) -> OutcomeEvent:
     """Read an outcome without having the request's body."""
+    replay = None
+    if data[:1] == _SENT_BY_REPLAY:
+        end = 3 + int.from_bytes(data[1:3])
+        replay, data = _replay(orjson.loads(data[3:end])), _SENT + data[end:]
     if data[:1] == _SENT:
         accepted_ms, took_ms = int.from_bytes(data[2:8]), int.from_bytes(data[8:11])
         learnt, *message_ids = unpack_ids(data[11:])
@@ -126,6 +134,7 @@ def unpack_event_of(
             message_ids=tuple(message_ids),
             recipient_id=learnt if learnt is not None else recipient_id,
             accepted_at=accepted_ms / 1000,
+            replay=replay,
         )
     return _failed(orjson.loads(data[1:]), account_id, request_id)
 
@@ -144,4 +153,21 @@ def _failed(document: Mapping[str, Any], account_id: str, request_id: str) -> Ou
         detail=document["detail"],
         error=None if error is None else GraphError(**error),
         problems=tuple(Problem(*each) for each in document["problems"]),
+        replay=_replay(document["replay"]) if "replay" in document else None,
     )
+
+
+def _sent_mark(replay: Replay | None) -> tuple[bytes, ...]:
+    """Say that it was sent, and by which replay if by one; its texts are short enough for that."""
+    if replay is None:
+        return (_SENT,)
+    packed = orjson.dumps(_replay_list(replay))
+    return _SENT_BY_REPLAY, len(packed).to_bytes(2), packed
+
+
+def _replay_list(replay: Replay) -> list[str | int | None]:
+    return [replay.batch, replay.count, replay.operator, replay.replay_of]
+
+
+def _replay(told: list[Any]) -> Replay:
+    return Replay(*told)

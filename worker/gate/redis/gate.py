@@ -49,7 +49,7 @@ from worker.gate.redis.failure import StoreUnavailable
 from worker.gate.redis.platform import Platform, PlatformState, cooldowns_s
 from worker.gate.redis.redis_time import RedisTime
 from worker.gate.redis.store import Store
-from worker.gate.rules import UNKNOWN_ACCOUNT
+from worker.gate.rules import UNKNOWN_ACCOUNT, of_the_message
 from worker.ports import Clock
 
 # While Redis is away a request waits in hand this long, then at the broker.
@@ -167,7 +167,7 @@ class RedisGate:
                 return Concluded(unpack_event(answer[2], request), is_published=answer[3] == b"1")
             case b"doubtful":
                 since = float(answer[2])
-                progress = unpack_progress(answer[3])
+                progress = of_the_message(unpack_progress(answer[3]), ask.progress).unforced()
                 if since > 0:
                     progress = replace(progress, unknown_since=self._time.here(since))
                 self._held[request.key] = Held(
@@ -177,12 +177,8 @@ class RedisGate:
             case b"turn soon":
                 return TurnSoon(called)
             case b"go":
-                progress = replace(
-                    unpack_progress(answer[7]),
-                    attempts=int(float(answer[8])),
-                    unknown_since=None,
-                    checks=0,
-                )
+                known = of_the_message(unpack_progress(answer[7]), ask.progress)
+                progress = replace(known, attempts=int(float(answer[8]))).begun
                 return self._go(request, nonce, answer, progress)
             case _:
                 return self._put_off(answer)

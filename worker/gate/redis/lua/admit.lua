@@ -28,6 +28,34 @@ local function doubtful(since)
   return {'doubtful', text(now), text(since), progress, redis.call('HGET', record, 'recent') or '[]'}
 end
 
+-- rules.py says why. `event` is as codec.py packs it.
+local function may_run_again(event)
+  if not ask.is_returned or string.sub(event, 1, 1) ~= 'x' then
+    return false
+  end
+  local told = cjson.decode(string.sub(event, 2))
+  local before = told.replay
+  if not before then
+    return true
+  end
+  if before[1] == ask.batch and before[2] == ask.replays then
+    return false
+  end
+  if ask.is_forced and told.status == 'held' and ask.replays <= before[2] then
+    ask.is_unconfirmed, ask.in_doubt_since = true, ask.forced_since
+  end
+  return true
+end
+
+-- Concluded, and nobody said that it was published: but here is its letter, put back.
+local function has_its_letter(event)
+  if ask.replays == 0 or not may_run_again(event) then
+    return false
+  end
+  local before = cjson.decode(string.sub(event, 2)).replay
+  return ask.replays > (before and before[2] or 0)
+end
+
 -- What the ledger knows. An answer, or nil when the request may run from `progress` on.
 local is_repeated = false
 
@@ -42,7 +70,7 @@ local function known()
     if string.sub(event, 1, 8) ~= fingerprint then
       return {'reused', text(now)}
     end
-    if not (ask.is_returned and string.sub(event, 9, 9) ~= 's') then
+    if not may_run_again(string.sub(event, 9)) then
       return {'concluded', text(now), string.sub(event, 9), '1'}
     end
     redis.call('HDEL', key, id)
@@ -59,6 +87,10 @@ local function known()
     return {'not yet', text(now), text(math.min(number(v[4]), now + HOLD_S) + 0.5), 'elsewhere'}
   end
   if v[2] == 'concluded' then
+    if has_its_letter(v[9]) then
+      redis.call('DEL', record)
+      return nil
+    end
     return {'concluded', text(now), v[9], '0'}
   end
   local stored_sent, stored_attempts = number(v[8]), number(v[7])
@@ -67,6 +99,8 @@ local function known()
   end
   if v[2] == 'doubtful' or (v[2] == 'running' and not is_ours) then
     ask.in_doubt_since = number(v[5])
+    -- Without a moment it is doubt all the same, whoever asks again.
+    ask.is_unconfirmed = ask.is_unconfirmed or v[2] == 'doubtful' and ask.in_doubt_since == 0
   end
   return nil
 end
