@@ -67,6 +67,7 @@ def _counts(found: Found) -> dict[str, Any]:
         "published again by the producer": found.repeated,
         "faults": sum(past.struck.happened for past in found.past),
         "kinds": len({past.planned.kind for past in found.past if past.struck.happened}),
+        "stops that left work to others": found.unsettled,
         "calls to send": len(found.evidence.calls) - looks,
         "looks at conversations": looks,
         "minutes": round(found.took_s / 60, 1),

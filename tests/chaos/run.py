@@ -51,7 +51,10 @@ class Past:
 
 @dataclass(slots=True)
 class Found:
-    """All a run has found; `exits` are workers that ended unasked."""
+    """All a run has found; `exits` are workers that ended unasked.
+
+    `unsettled` is how often one that was to stop had to leave work to the others.
+    """
 
     books: Books
     past: Sequence[Past]
@@ -59,6 +62,7 @@ class Found:
     evidence: Evidence
     repeated: int
     took_s: float
+    unsettled: int = 0
 
     @property
     def troubles(self) -> dict[str, list[str]]:
@@ -147,7 +151,13 @@ async def run(
             letters = await collected(amqp_url, site.names)
     books = balance(wanted, site.evidence, letters, ear.outcomes)
     return Found(
-        books, striking.past, stage.crew.exits, site.evidence, load.repeated, time.time() - began
+        books,
+        striking.past,
+        stage.crew.exits,
+        site.evidence,
+        load.repeated,
+        time.time() - began,
+        stage.crew.unsettled,
     )
 
 

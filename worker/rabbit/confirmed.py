@@ -10,6 +10,8 @@ from worker.rabbit.wire.confirms import Confirms, Nacked, Unroutable
 from worker.rabbit.wire.connection import Wire
 from worker.rabbit.wire.properties import Header
 
+# Without a publish for so long, the probe is published.
+PROBE_AFTER_S = 1.0
 # After a refused publish (no route, or a nack) the same would happen at once again.
 REFUSED_PAUSE_S = 2.0
 
@@ -39,8 +41,9 @@ class ConfirmedPublishing:
     others in flight. From then on it is tried by one message at a time, on a channel apart.
     """
 
-    def __init__(self, observer: PublishObserver) -> None:
+    def __init__(self, observer: PublishObserver, *, probe: Message | None = None) -> None:
         self._observer = observer
+        self._probe = probe
         self._wire: Wire | None = None
         self._confirms: Confirms | None = None
         self._ready = asyncio.Event()
@@ -63,10 +66,23 @@ class ConfirmedPublishing:
             self._wire, self._confirms = wire, confirms
             self._ready.set()
             try:
-                await closed(confirms.channel.closing, wire.connection.closing)
+                await self._until_closed(wire, confirms)
             finally:
                 self._ready.clear()
                 self._wire = self._confirms = None
+
+    async def _until_closed(self, wire: Wire, confirms: Confirms) -> None:
+        """Publish the probe whenever nothing else was: a broker that takes no messages says so
+        only to those who publish.
+        """
+        closing = (confirms.channel.closing, wire.connection.closing)
+        while not any(future.done() for future in closing):
+            count = confirms.count
+            await asyncio.wait(closing, timeout=PROBE_AFTER_S, return_when=asyncio.FIRST_COMPLETED)
+            is_idle = confirms.count == count and not confirms.is_waiting
+            if self._probe is not None and is_idle and not confirms.is_closed:
+                _publish(confirms, self._probe).add_done_callback(_read)
+        await closed(*closing)
 
     async def wire(self) -> Wire:
         """Wait for a connection that publishes now."""
@@ -156,6 +172,12 @@ async def confirm(confirms: Confirms, message: Message) -> None:
     when the alarm clears, and every repetition would be one message more.
     """
     await _publish(confirms, message)
+
+
+def _read(probed: asyncio.Future[None]) -> None:
+    """Take the exception as read: the channel or the connection says the same."""
+    if not probed.cancelled():
+        probed.exception()
 
 
 def _publish(confirms: Confirms, message: Message) -> asyncio.Future[None]:

@@ -41,7 +41,9 @@ class RabbitPublisher:
         self._names = names
         self._clock = clock
         self._outcomes = outcomes
-        self._publishing = ConfirmedPublishing(observer)
+        # No queue is bound for it, and it is not mandatory: the broker drops it.
+        probe = Message(names.dead, "probe", b"", header_of(Properties(), {}), is_mandatory=False)
+        self._publishing = ConfirmedPublishing(observer, probe=probe)
         self._replies = Replies(self._publishing, observer)
 
     @property

@@ -50,6 +50,16 @@ class Confirms:
         channel.closing.add_done_callback(self._closed)
 
     @property
+    def count(self) -> int:
+        """How many messages were published."""
+        return self._last
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether any of them is not confirmed yet."""
+        return bool(self._waiting)
+
+    @property
     def is_closed(self) -> bool:
         return self._lost is not None or self.channel.is_closed
 
