@@ -59,7 +59,7 @@ fuzz: ## Fuzz what reads foreign bytes, guided by coverage: 60 s each (ARGS=600 
 .PHONY: test-brokers
 test-brokers: ## Run the tests that need a broker on RabbitMQ 4.0 and 4.3 too (root: debootstrap)
 	@scripts/setup tests
-	@scripts/newer-brokers tests/integration tests/e2e $(ARGS)
+	@scripts/newer-brokers tests/integration tests/e2e tests/chaos tests/dead_letters $(ARGS)
 
 .PHONY: lock
 lock: ## Write requirements.lock anew from pyproject.toml (UPGRADE=1 takes newer releases)

@@ -12,6 +12,7 @@ import aio_pika
 from tests.chaos.crew import Crew, a_crew
 from tests.replicas.site import Gate, Ground, Plan, Site, a_site
 from tests.replicas.work import account_ids
+from tests.support.nodes import installation
 from tests.support.tcp_proxy import TcpProxy, tcp_proxy
 from worker.local.rabbitmq import RabbitNode, private_rabbitmq
 from worker.local.redis import RedisNode
@@ -92,7 +93,7 @@ async def a_stage(cast: Cast) -> AsyncIterator[Stage]:
         partitions=5,
         settings=_SETTINGS,
     )
-    async with private_rabbitmq() as rabbit:
+    async with private_rabbitmq(installation=installation()) as rabbit:
         ground = Ground(rabbit.amqp_url, pids=rabbit.pids, folder=cast.folder)
         async with a_site(ground, plan) as site:
             await site.admin("PUT", "settings", {"strict": True})

@@ -92,7 +92,8 @@ async def started(*arguments: str, settings: Mapping[str, str]) -> AsyncIterator
         yield running
     finally:
         running.kill()
-        await process.wait()
+        # Not `wait`: that never returns while a full pipe is left unread.
+        await process.communicate()
 
 
 async def dead(*arguments: str, settings: Mapping[str, str], within_s: float = 600.0) -> Ended:

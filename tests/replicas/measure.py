@@ -15,6 +15,7 @@ from tests.replicas import isolation, limits, order, redis_faults, throttled
 from tests.replicas.site import Ground
 from tests.replicas.windows import Allowed
 from tests.replicas.work import allowed_from
+from tests.support.nodes import installation
 from worker.local.rabbitmq import private_rabbitmq
 from worker.local.termination import cancelled_by_sigterm
 
@@ -92,7 +93,7 @@ async def _run(
     with cancelled_by_sigterm():
         for variant in variants:
             sys.stderr.write(f"running {variant or 'the scenario'}\n")
-            async with private_rabbitmq() as node:
+            async with private_rabbitmq(installation=installation()) as node:
                 ground = Ground(node.amqp_url, pids=node.pids, folder=folder)
                 found.append(await scenario.run(ground, sizes, variant))
     return found

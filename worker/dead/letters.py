@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 from pamqp.common import FieldTable
-from yarl import URL
 
 from worker.clock import SystemClock
 from worker.contract.validator import RequestValidator
@@ -44,10 +43,8 @@ class DeadLetters:
     async def connected(cls, url: str, names: Names) -> AsyncIterator[Self]:
         """Connect to the broker; raises what aio-pika raises when that fails."""
         properties: FieldTable = {"connection_name": "igsend/dead"}
-        # Without heartbeats: while a slow replay does not read, none could be heard.
-        silent = str(URL(url).update_query(heartbeat=0))
         reading, wire = await connect(
-            silent, client_properties=properties, timeout_s=CONNECT_TIMEOUT_S
+            url, client_properties=properties, timeout_s=CONNECT_TIMEOUT_S
         )
         async with reading:
             publishing, other = await connect(

@@ -17,8 +17,9 @@ from worker.dead.letter import Letter
 from worker.rabbit.wire.properties import Header, header_of, read_properties
 from worker.rabbit.wire.table import WireTable
 
-# Copies to other queues that a publisher asked for once are not asked for again.
-_COPY_HEADERS = frozenset({"CC", "BCC"})
+# Copies to other queues that a publisher asked for once are not asked for again; and how often a
+# letter was handed out is the broker's to count.
+_LEFT_OUT = frozenset({"CC", "BCC", "x-delivery-count", "x-acquired-count"})
 # A content header begins with its class.
 _BASIC = b"\x00\x3c"
 _PREFIX = 14
@@ -89,7 +90,7 @@ def restored_from(line: bytes) -> Restored:
         raise LineBroken("header is not the content header of a message")
     headers = properties.headers
     assert isinstance(headers, WireTable), "as the reader gives them"
-    wire = {name: value for name, value in headers.wire.items() if name not in _COPY_HEADERS}
+    wire = {name: value for name, value in headers.wire.items() if name not in _LEFT_OUT}
     return Restored(
         Reason(reason), header_of(properties, wire), properties.message_id, _body(document)
     )

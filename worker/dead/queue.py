@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 
 from worker.core.reason import Reason
 from worker.dead.letter import Letter
@@ -21,6 +22,7 @@ from worker.rabbit.wire.deliveries import Incoming
 
 # The broker takes back what is unacked for 30 minutes, and closes the channel.
 LONGEST_HOLD_S = 600.0
+_SAVED_AT_ONCE = 1000
 
 
 @dataclass(slots=True)
@@ -60,14 +62,9 @@ class DeadQueue:
         self, selection: Selection, *, limit: int | None = None
     ) -> AsyncGenerator[Letter, None]:
         """Give the selected letters in their order; afterwards all are where they were."""
-        given = 0
-        async with self._scan(selection, self.total) as scan, aclosing(scan.windows()) as windows:
-            async for window in windows:
-                for _, letter in window.picked:
-                    yield letter
-                    given += 1
-                    if given == limit:
-                        return
+        async with self._scan(selection, self.total, at_most=limit) as scan:
+            for message in scan:
+                yield Letter(message, self.reason)
 
     async def plan(self, selection: Selection, order: Order) -> Plan:
         """Say what `replay` would do."""
@@ -75,8 +72,7 @@ class DeadQueue:
         async with aclosing(self.letters(selection)) as letters:
             async for letter in letters:
                 if plan.going == order.limit:
-                    # To the end all the same: a scan that breaks off may change the order.
-                    continue
+                    break
                 plan.selected += 1
                 plan.accounts[letter.account_id or "unknown"] += 1
                 plan.codes[code_of(letter)] += 1
@@ -105,7 +101,7 @@ class DeadQueue:
         outcomes = None
         if order.canary is not None or is_one_by_one:
             outcomes = Outcomes(order.batch)
-            # Not where a broker in trouble stops reading what we say.
+            # A broker in trouble stops reading what publishers say, and with it their acks.
             await outcomes.listen(self._means.reading, self._means.names)
         replayer = Replayer(
             order,
@@ -129,18 +125,14 @@ class DeadQueue:
     ) -> int:
         """Take the selected letters out of the queue, each batch after `save` has it for good."""
         gone = 0
-        async with self._scan(selection, self.total) as scan, aclosing(scan.windows()) as windows:
-            async for window in windows:
-                room = len(window.picked) if limit is None else limit - gone
-                picked = window.picked[:room]
-                if picked:
-                    save([letter for _, letter in picked])
-                for message, _ in picked:
-                    window.ack(message)
-                gone += len(picked)
-                if gone == limit:
-                    break
-            await scan.acks_are_taken()
+        async with self._scan(selection, self.total, at_most=limit) as scan:
+            letters = (Letter(message, self.reason) for message in scan)
+            while batch := list(islice(letters, _SAVED_AT_ONCE)):
+                save(batch)
+                for letter in batch:
+                    letter.incoming.receipt.ack()
+                await scan.acks_are_taken()
+                gone += len(batch)
         return gone
 
     async def _pass(
@@ -153,36 +145,34 @@ class DeadQueue:
         """Go through what is left of the letters once; False when another pass has to go on."""
         loop = asyncio.get_running_loop()
         until = loop.time() + LONGEST_HOLD_S
-        async with self._scan(selection, tally.left) as scan, aclosing(scan.windows()) as windows:
+        async with self._scan(selection, tally.left) as scan:
             try:
-                async for window in windows:
-                    for message, letter in window.picked:
-                        if replayer.is_done:
-                            break
-                        await replayer.put_back(window, message, letter)
-                        on_progress(tally)
-                        if loop.time() > until:
-                            await replayer.settle()
-                            return False
-                    # Before the next window: what is acked by then needs no place in it.
-                    await replayer.settle()
+                for message in scan:
                     if replayer.is_done:
                         break
+                    await replayer.put_back(Letter(message, self.reason))
+                    on_progress(tally)
+                    if loop.time() > until:
+                        break
+                else:
+                    until = float("inf")
+                await replayer.settle()
                 await scan.acks_are_taken()
             except asyncio.CancelledError:
                 await replayer.let_go()
                 raise
-        return True
+        return replayer.is_done or until == float("inf")
 
-    def _scan(self, selection: Selection, total: int) -> AbstractAsyncContextManager[Scan[Letter]]:
+    def _scan(
+        self, selection: Selection, total: int, *, at_most: int | None = None
+    ) -> AbstractAsyncContextManager[Scan]:
         means = self._means
 
-        def pick(message: Incoming) -> Letter | None:
-            letter = Letter(message, self.reason)
-            return letter if selection.matches(letter, means.clerk.kinds_of) else None
+        def picks(message: Incoming) -> bool:
+            return selection.matches(Letter(message, self.reason), means.clerk.kinds_of)
 
         queue = means.names.dead_queue(self.reason)
-        return a_scan(means.reading, queue, total=total, pick=pick)
+        return a_scan(means.reading, queue, total=total, picks=picks, at_most=at_most)
 
     def _decide(self, order: Order, letter: Letter) -> Going | Skipped:
         return self._means.clerk.decide(letter, order, now=self._means.now())

@@ -11,16 +11,17 @@ from worker.core.outcome_event import Status
 from worker.dead.letter import Letter
 from worker.dead.order import Going, Order, Skipped
 from worker.dead.outcomes import Outcomes
-from worker.dead.scan import Window
 from worker.rabbit.confirmed import describe_refusal
 from worker.rabbit.wire.confirms import Confirms, Nacked, Unroutable
-from worker.rabbit.wire.deliveries import Incoming
+from worker.rabbit.wire.deliveries import Receipt
 
 # So many publishes wait for their confirms at a time.
 _PIPELINED = 256
 _LARGEST_BATCH = 1000
 # A publisher that was late may make up for so many seconds of its rate.
 _CATCH_UP_S = 0.02
+# And has at most so many seconds of its rate unconfirmed.
+_UNCONFIRMED_S = 0.1
 _SHOWN = 3
 MOST_EXAMPLES = 100
 # Who is told to end waits at most so long for confirms that are under way.
@@ -69,8 +70,7 @@ class Tally:
 @dataclass(slots=True)
 class _Pending:
     confirmed: asyncio.Future[None]
-    message: Incoming
-    window: Window[Letter]
+    receipt: Receipt
 
 
 class Replayer:
@@ -94,6 +94,11 @@ class Replayer:
         self._loop = asyncio.get_running_loop()
         self._next_at = 0.0
         self._pending: deque[_Pending] = deque()
+        # A blocked broker takes all of them in one moment when it goes on.
+        rate = order.rate_per_s
+        self._most_unconfirmed = (
+            _PIPELINED if rate is None else min(_PIPELINED, max(1, int(rate * _UNCONFIRMED_S)))
+        )
         self._batch: set[str] = set()
         # What may have killed workers goes alone, whatever else was asked for.
         self._is_one_by_one = is_one_by_one
@@ -106,7 +111,7 @@ class Replayer:
         gone = self._tally.replayed + len(self._pending)
         return self._order.limit is not None and gone >= self._order.limit
 
-    async def put_back(self, window: Window[Letter], message: Incoming, letter: Letter) -> None:
+    async def put_back(self, letter: Letter) -> None:
         """Publish one letter, unless it stays. Raises Stopped."""
         decision = self._decide(letter)
         if isinstance(decision, Skipped):
@@ -120,8 +125,8 @@ class Replayer:
             decision.body,
             is_mandatory=True,
         )
-        self._pending.append(_Pending(confirmed, message, window))
-        await self.settle(down_to=_PIPELINED)
+        self._pending.append(_Pending(confirmed, letter.incoming.receipt))
+        await self.settle(down_to=self._most_unconfirmed)
         await self._judge_full_batch(decision)
 
     async def settle(self, *, down_to: int = 0) -> None:
@@ -135,7 +140,7 @@ class Replayer:
             except (Unroutable, Nacked) as error:
                 refused = error
             else:
-                first.window.ack(first.message)
+                first.receipt.ack()
                 self._tally.replayed += 1
         if refused is not None:
             raise Stopped(f"RabbitMQ does not take the requests: {describe_refusal(refused)}")

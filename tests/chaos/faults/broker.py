@@ -16,7 +16,7 @@ _DECLARED_SAFELY_S = 4.0
 _WATERMARK = ("set_vm_memory_high_watermark", "absolute", "1GB")
 # As if the client at the other end had asked for a queue that does not exist.
 _ASK_FOR_WHAT_IS_NOT_THERE = """
-[rabbit_channel:do(Channel,
+[rabbit_channel_common:do(Channel,
     {'queue.declare', 0, <<"no such queue">>, true, false, false, false, false, []})
  || Channel <- rabbit_channel:list()].
 """

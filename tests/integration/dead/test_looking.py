@@ -7,12 +7,13 @@ from contextlib import aclosing, suppress
 import aio_pika
 import pytest
 
+from tests.dead_letters.letters import Wanted
 from tests.integration.dead.graveyard import ACCOUNTS, COUNT, Graveyard
 from worker.core.reason import Reason
-from worker.dead import Selection
+from worker.dead import Letter, Selection
 from worker.dead.lock import Locked, QueueMissing
 from worker.dead.rest import InUse, count_at_rest
-from worker.dead.scan import MOST_WINDOWS, a_scan
+from worker.dead.scan import a_scan
 from worker.rabbit.link import CONNECT_TIMEOUT_S
 from worker.rabbit.wire.connection import Wire, connect
 
@@ -24,14 +25,13 @@ import asyncio, sys
 from worker.dead.scan import a_scan
 from worker.rabbit.wire.connection import connect
 
-async def hold(url, queue, total):
+async def hold(url, queue, total, most):
     connection, wire = await connect(url, client_properties={}, timeout_s=15)
-    async with a_scan(wire, queue, total=total, pick=lambda message: None) as scan:
-        windows = [window async for window in scan.windows(first=1)]
-        print(len(windows), flush=True)
+    async with a_scan(wire, queue, total=total, picks=lambda _: False, most_of_a_consumer=most):
+        print("holds", flush=True)
         await asyncio.Event().wait()
 
-asyncio.run(hold(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+asyncio.run(hold(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
 """
 
 
@@ -55,31 +55,47 @@ async def test_letters_are_shown_in_order_and_stay(graveyard: Graveyard) -> None
     await graveyard.has_left()
 
 
-async def test_scan_of_as_many_windows_as_may_be_keeps_the_order(graveyard: Graveyard) -> None:
+@pytest.mark.parametrize("most", [3, 7, 89, COUNT])
+async def test_any_number_of_consumers_keeps_the_order(graveyard: Graveyard, most: int) -> None:
     connection, wire = await _connected(graveyard)
     async with connection:
         for _ in range(3):
-            async with a_scan(wire, graveyard.queue, total=COUNT, pick=lambda _: True) as scan:
-                windows = [window async for window in scan.windows(first=1)]
-            assert sum(window.seen for window in windows) == COUNT
-            assert MOST_WINDOWS // 2 < len(windows) <= MOST_WINDOWS
+            async with a_scan(
+                wire, graveyard.queue, total=COUNT, picks=lambda _: True, most_of_a_consumer=most
+            ) as scan:
+                found = [Letter(message, Reason.ACCOUNT).id for message in scan]
+            assert found == list(graveyard.buried)
             assert await count_at_rest(wire.connection, graveyard.queue) == COUNT
     await graveyard.has_left()
 
 
+async def test_letters_that_come_during_a_scan_are_behind_it(graveyard: Graveyard) -> None:
+    connection, wire = await _connected(graveyard)
+    async with connection:
+        async with a_scan(
+            wire, graveyard.queue, total=COUNT - 1, picks=lambda _: True, most_of_a_consumer=50
+        ) as scan:
+            # Two consumers of 45 hold one letter more than they were to take.
+            await graveyard.bury(Wanted(COUNT + 1, ACCOUNTS[0], 5))
+            assert len(scan) == COUNT - 1
+        assert await count_at_rest(wire.connection, graveyard.queue) == COUNT + 1
+    await graveyard.has_left()
+
+
+@pytest.mark.parametrize("most", ["4", str(COUNT)])
 async def test_what_a_killed_look_held_is_back_in_order_before_the_next_one(
-    graveyard: Graveyard,
+    graveyard: Graveyard, most: str
 ) -> None:
     connection, wire = await _connected(graveyard)
     async with connection:
         for _ in range(3):
             holder = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", _HOLDER, graveyard.url, graveyard.queue, str(COUNT),
+                sys.executable, "-c", _HOLDER, graveyard.url, graveyard.queue, str(COUNT), most,
                 stdout=asyncio.subprocess.PIPE,
             )  # fmt: skip
             try:
                 assert holder.stdout is not None
-                assert int(await holder.stdout.readline()) > MOST_WINDOWS // 2
+                assert await holder.stdout.readline() == b"holds\n"
                 with pytest.raises(InUse, match="somebody else reads"):
                     await count_at_rest(wire.connection, graveyard.queue, patience_s=0.0)
             finally:
