@@ -31,6 +31,21 @@ class FakeConnection:
     async def close(self) -> None: ...
 
 
+class SilentConnection(FakeConnection):
+    """Its broker never answers the goodbye."""
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().create_future()
+
+
+class FakeWriter:
+    def __init__(self) -> None:
+        self.is_aborted = False
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
 class FakeObserver:
     def link_changed(self, role: str, *, state: str, detail: str) -> None: ...
 
@@ -58,3 +73,26 @@ async def test_a_stop_while_the_connection_is_lost_is_not_forgotten(
     connection.may_end.set()
     await asyncio.wait([running], timeout=30)
     assert running.cancelled()
+
+
+async def test_a_silent_broker_does_not_hold_up_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection, writer = SilentConnection(), FakeWriter()
+    connection.may_end.set()
+    wire = Wire(cast(Any, connection), cast(Any, None), cast(Any, writer))
+
+    async def connect(*_: object, **__: object) -> tuple[Any, Wire]:
+        return connection, wire
+
+    async def used(_: Wire) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(link, "connect", connect)
+    monkeypatch.setattr(link, "CLOSE_TIMEOUT_S", 0.01)
+    running = asyncio.create_task(
+        Link("amqp://somewhere/", role="consume", name="test", observer=FakeObserver()).run(used)
+    )
+    await connection.is_waited_for.wait()
+    running.cancel()
+    await asyncio.wait([running], timeout=30)
+    assert running.cancelled()
+    assert writer.is_aborted

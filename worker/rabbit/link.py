@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal, Protocol
 
 import aiormq.connection
+from aio_pika.abc import AbstractConnection as AbstractAioConnection
 from aiormq.abc import AbstractConnection
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from pamqp.exceptions import PAMQPException
@@ -16,6 +17,7 @@ from worker.rabbit.wire.connection import Wire, connect
 # A dead peer is noticed after three missed beats, so within about 50 s.
 HEARTBEAT_S = 15
 CONNECT_TIMEOUT_S = 15.0
+CLOSE_TIMEOUT_S = 5.0
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
 # How often the link asks whether the broker has blocked it (memory or disk alarm).
@@ -98,7 +100,7 @@ class Link:
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
         finally:
-            await connection.close()
+            await _close(connection, wire)
 
     async def _watch_blocked(self, connection: AbstractConnection) -> None:
         while not connection.is_closed:
@@ -124,6 +126,15 @@ def describe(error: BaseException) -> str:
     """One line about a connection error, without credentials."""
     text = " ".join(str(part) for part in error.args if part is not None) or "no details"
     return f"{type(error).__name__}: {text}"
+
+
+async def _close(connection: AbstractAioConnection, wire: Wire) -> None:
+    """Say goodbye, but do not wait for ever for a broker that says nothing any more."""
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await connection.close()
+    except TimeoutError:
+        wire.writer.abort()
 
 
 async def closed(*closing: asyncio.Future[object]) -> None:

@@ -113,6 +113,10 @@ class FrameWriter:
         if not self._transport.is_closing():
             self._transport.write(b"".join(frames))
 
+    def abort(self) -> None:
+        """Close the socket at once; what is not sent yet is lost."""
+        self._transport.abort()
+
 
 class _Transport(TransportFactory):
     """Opens the socket for aiormq as aiormq itself would, and keeps hold of both ends."""
