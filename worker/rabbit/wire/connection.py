@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, SupportsIndex, cast
+from typing import Any, SupportsIndex
 
 import aio_pika
 from aiormq.abc import AbstractConnection
@@ -30,23 +30,6 @@ class FrameSplitter(asyncio.StreamReader):
         self._rest = b""
         self._is_foreign = False
         self._life_sign_at = 0.0
-        self._socket: asyncio.ReadTransport | None = None
-        self._is_held = False
-
-    def set_transport(self, transport: asyncio.BaseTransport) -> None:
-        """Implement the protocol's side of a stream reader: keep hold of the socket."""
-        super().set_transport(transport)
-        self._socket = cast(asyncio.ReadTransport, transport)
-
-    def hold_back(self, *, is_held: bool) -> None:
-        """Leave in the socket what comes, or read it again."""
-        if self._socket is None or is_held == self._is_held or self._socket.is_closing():
-            return
-        self._is_held = is_held
-        if is_held:
-            self._socket.pause_reading()
-        else:
-            self._socket.resume_reading()
 
     def attach(self, channel: int, taker: Taker) -> None:
         """Hand the frames of a channel to `taker` first."""
@@ -155,13 +138,6 @@ class Wire:
     def largest_frame(self) -> int:
         """Octets that the broker takes in one frame, in whole."""
         return self.connection.connection_tune.frame_max or 1 << 17
-
-    def hold_back(self, *, is_held: bool) -> None:
-        """Read no more from the socket until told to, so that the broker sends no more.
-
-        Only on a connection without heartbeats: they are not read either.
-        """
-        self.splitter.hold_back(is_held=is_held)
 
 
 async def connect(
