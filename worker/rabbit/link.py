@@ -21,7 +21,7 @@ CLOSE_TIMEOUT_S = 5.0
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
 # How often the link asks whether the broker has blocked it (memory or disk alarm).
-BLOCKED_POLL_S = 1.0
+BLOCKED_POLL_S = 0.25
 
 CONNECTION_ERRORS = (
     AMQPError,
