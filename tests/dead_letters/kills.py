@@ -27,8 +27,8 @@ class Sizes:
     letters: int = 6000
     accounts: int = 3
     kills: int = 50
-    rate: int = 150
-    latest_s: float = 3.0
+    rate: int = 40
+    latest_s: float = 4.0
     early_every: int = 5
     seed: int = 1
     workers: int = 2
