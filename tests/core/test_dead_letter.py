@@ -60,6 +60,10 @@ HOSTILE_DEAD = st.builds(
         first_seen=st.none() | st.just(NOW),
         sent=st.lists(st.none() | HOSTILE_TEXT, max_size=10).map(tuple),
         recipient_id=st.none() | HOSTILE_TEXT,
+        is_republished=st.booleans(),
+        returned_from=st.none(),
+        unknown_since=st.none() | st.just(NOW),
+        checks=st.integers(0, 2),
         replay=st.none() | st.just(Replay("b" * 64, 1_000_000, "ж" * 32, "i" * 128, Doubt.VERIFY)),
     ),
     error=st.none()

@@ -26,6 +26,7 @@ PROGRESS = st.builds(
     attempts=st.integers(0, 100),
     sent=st.lists(st.none() | TEXTS, max_size=10).map(tuple),
     recipient_id=st.none() | TEXTS,
+    replay=st.none(),
 )
 ERRORS = st.builds(
     GraphError,

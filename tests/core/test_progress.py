@@ -30,6 +30,9 @@ PROGRESS = st.builds(
     first_seen=st.none() | MOMENTS,
     sent=st.lists(st.none() | st.text(max_size=60), max_size=10).map(tuple),
     recipient_id=st.none() | st.text(max_size=60),
+    is_republished=st.just(False),
+    unknown_since=st.none() | MOMENTS.map(round).map(float),
+    checks=st.just(0),
     returned_from=st.none() | st.sampled_from([reason.value for reason in Reason]),
     replay=st.none() | st.just(Replay("20261123T101500-7f3a", 2, "ada", "old~1", Doubt.VERIFY)),
 )
@@ -56,7 +59,7 @@ ANY_VALUE = st.recursive(
 def test_progress_comes_back_from_its_own_headers(progress: Progress) -> None:
     read = progress_from(progress.headers())
     assert isinstance(read, Progress)
-    assert replace(read, first_seen=None) == replace(progress, first_seen=None, is_republished=True)
+    assert read._replace(first_seen=None) == progress._replace(first_seen=None, is_republished=True)
     assert (read.first_seen is None) == (progress.first_seen is None)
     assert (read.first_seen or 0.0) == pytest.approx(progress.first_seen or 0.0, abs=0.0011)
 
@@ -66,7 +69,7 @@ def test_doubt_comes_back_from_its_own_headers(checks: int) -> None:
     doubtful = Progress(1, unknown_since=1_795_340_000.5, checks=checks)
     read = progress_from(doubtful.headers())
     assert isinstance(read, Progress)
-    assert read == replace(doubtful, is_republished=True)
+    assert read == doubtful._replace(is_republished=True)
     assert read.is_doubtful
 
 
@@ -190,10 +193,10 @@ def test_letter_that_has_to_wait_stays_a_returned_one_and_keeps_its_counts() -> 
 def test_only_a_returned_letter_can_be_forced_or_looked_for() -> None:
     looked_for = replace(FORCED, doubt=Doubt.VERIFY)
     assert UNCONFIRMED.is_forced
-    assert replace(UNCONFIRMED, replay=looked_for).is_to_be_looked_for
-    assert not replace(UNCONFIRMED, returned_from=None).is_forced
-    assert not replace(UNCONFIRMED, returned_from=None, replay=looked_for).is_to_be_looked_for
-    assert not replace(UNCONFIRMED, replay=None).is_forced
+    assert UNCONFIRMED._replace(replay=looked_for).is_to_be_looked_for
+    assert not UNCONFIRMED._replace(returned_from=None).is_forced
+    assert not UNCONFIRMED._replace(returned_from=None, replay=looked_for).is_to_be_looked_for
+    assert not UNCONFIRMED._replace(replay=None).is_forced
 
 
 def test_call_that_is_granted_ends_the_doubt_and_what_was_said_of_it() -> None:
@@ -206,13 +209,13 @@ def test_call_that_is_granted_ends_the_doubt_and_what_was_said_of_it() -> None:
 
 
 def test_part_that_was_found_ends_what_was_said_of_the_doubt() -> None:
-    looked_for = replace(UNCONFIRMED, replay=replace(FORCED, doubt=Doubt.VERIFY))
+    looked_for = UNCONFIRMED._replace(replay=replace(FORCED, doubt=Doubt.VERIFY))
     found = looked_for.with_part(Sent("mid", None))
     assert not found.is_doubtful
     assert not found.is_to_be_looked_for
 
 
 def test_force_can_be_taken_back_and_nothing_else_is() -> None:
-    assert UNCONFIRMED.unforced() == replace(UNCONFIRMED, replay=Replay("b", 1, "ada"))
-    looked_for = replace(UNCONFIRMED, replay=replace(FORCED, doubt=Doubt.VERIFY))
+    assert UNCONFIRMED.unforced() == UNCONFIRMED._replace(replay=Replay("b", 1, "ada"))
+    looked_for = UNCONFIRMED._replace(replay=replace(FORCED, doubt=Doubt.VERIFY))
     assert looked_for.unforced() == looked_for

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import floor
 from typing import Protocol
@@ -247,7 +247,7 @@ class SimulatedWorker:
 
     async def hand_back(self, delivery: Delivery) -> None:
         del self.unsettled[delivery.receipt]
-        self._site.deliver(replace(delivery, redelivered=True))
+        self._site.deliver(delivery._replace(redelivered=True))
 
 
 class Site:
@@ -299,7 +299,7 @@ class Site:
     def deliver(self, delivery: Delivery) -> None:
         willing = [each for each in self.workers if not each.drain.is_draining]
         self._turn += 1
-        willing[self._turn % len(willing)].take(replace(delivery, receipt=self._turn))
+        willing[self._turn % len(willing)].take(delivery._replace(receipt=self._turn))
 
     def park(self, delivery: Delivery, progress: Progress, delay_s: float) -> None:
         late_s = self.returns.popleft() if self.returns else 0.0
@@ -313,7 +313,7 @@ class Site:
             delivery.lane,
             redelivered=False,
             properties=delivery.properties,
-            progress=replace(progress, is_republished=True),
+            progress=progress._replace(is_republished=True),
         )
         self.loop.call_later(max(0.0, delay_s) + late_s, self.deliver, copy)
 
@@ -321,7 +321,7 @@ class Site:
         """A worker died: another one takes its place, and its deliveries come again."""
         self._replace(worker)
         for delivery in worker.unsettled.values():
-            self.loop.call_soon(self.deliver, replace(delivery, redelivered=True))
+            self.loop.call_soon(self.deliver, delivery._replace(redelivered=True))
 
     def retire(self, index: int) -> None:
         """A worker stops in order: it drains while another one works already."""

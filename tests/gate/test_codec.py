@@ -1,7 +1,5 @@
 """What the Redis gate stores comes back as it was."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,7 +71,7 @@ def test_what_failed_comes_back(error: GraphError | None) -> None:
 
 def test_progress_comes_back_as_that_of_a_request_we_know() -> None:
     progress = Progress(2, 1.5, ("mid", None), "7", unknown_since=3.25, checks=1)
-    assert unpack_progress(pack_progress(progress)) == replace(progress, is_republished=True)
+    assert unpack_progress(pack_progress(progress)) == progress._replace(is_republished=True)
 
 
 @pytest.mark.parametrize("replay_of", [None, "i" * 128])
@@ -91,6 +89,6 @@ def test_replay_of_what_was_sent_comes_back(replay_of: str | None) -> None:
         replay=replay,
     )
     assert unpack_event(pack_event(event, REQUEST), REQUEST) == event
-    failed = replace(event, status=Status.FAILED, reason=Reason.REJECTED, detail="no")
-    failed = replace(failed, accepted_at=None)
+    failed = event._replace(status=Status.FAILED, reason=Reason.REJECTED, detail="no")
+    failed = failed._replace(accepted_at=None)
     assert unpack_event(pack_event(failed, REQUEST), REQUEST) == failed

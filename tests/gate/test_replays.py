@@ -1,7 +1,5 @@
 """What every gate does with a dead letter that was put back: it runs once, whatever happens."""
 
-from dataclasses import replace
-
 import pytest
 
 from tests.gate.world import ERROR, OPEN, World, a_request
@@ -228,12 +226,12 @@ async def test_second_copy_of_a_forced_letter_does_not_force_away_new_doubt(gate
     assert isinstance(answer, Go)
     held = answer.progress.in_doubt_since(gate.clock.now())
     await died(gate, request, Reason.UNCONFIRMED, held)
-    second = replace(first, replay=Replay("again", 1, "ada", doubt=Doubt.RESEND))
+    second = first._replace(replay=Replay("again", 1, "ada", doubt=Doubt.RESEND))
     answer = await gate.admit(request, progress=second)
     assert isinstance(answer, Doubtful)
     assert not answer.progress.is_forced
     await died(gate, request, Reason.UNCONFIRMED, answer.progress)
-    looked = replace(first, replay=Replay("looked", 2, "ada", doubt=Doubt.RESEND))
+    looked = first._replace(replay=Replay("looked", 2, "ada", doubt=Doubt.RESEND))
     assert isinstance(await gate.admit(request, progress=looked), Go)
 
 

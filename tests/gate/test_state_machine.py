@@ -116,7 +116,7 @@ class GateMachine(RuleBasedStateMachine):
         delivery = a_delivery(
             id=request_id, account_id=account_id, message=None, messages=messages, **fields
         )
-        self.site.publish(replace(delivery, lane=lane), (account_id, request_id))
+        self.site.publish(delivery._replace(lane=lane), (account_id, request_id))
         self.run_for(0.002)
 
     @rule(account_id=accounts, person=people, kinds=kinds, lane=lanes, wishes=wishes)
@@ -141,7 +141,7 @@ class GateMachine(RuleBasedStateMachine):
     def its_id_comes_with_another_body(self, number: int) -> None:
         one = self._one_of_published(number)
         other = one.body[:-1] + b',"metadata":{"another":"body"}}'
-        self.site.deliver(replace(one, body=other))
+        self.site.deliver(one._replace(body=other))
 
     @precondition(lambda self: self.site.letters())
     @rule(number=st.integers(0, 1000))
@@ -151,15 +151,14 @@ class GateMachine(RuleBasedStateMachine):
         letters = self.site.letters()
         letter = delivery, dead = letters[number % len(letters)]
         self.site.dead.remove(letter)
-        progress = replace(
-            dead.progress,
+        progress = dead.progress._replace(
             attempts=0,
             first_seen=None,
             checks=0,
             is_republished=True,
             returned_from=dead.reason.value,
         )
-        self.site.put_back(replace(delivery, progress=progress))
+        self.site.put_back(delivery._replace(progress=progress))
 
     @rule(account_id=accounts, plans=st.lists(calls, min_size=1, max_size=4))
     def api_has_plans(self, account_id: str, plans: list[Call]) -> None:

@@ -1,7 +1,6 @@
 """A dead letter that was put back: sent once, announced by name, and never resent by a look."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,7 +57,7 @@ def as_it_comes_back(pipeline: Pipeline) -> Delivery:
     """Give the parked copy with what its headers say."""
     delivery = pipeline.come_back()
     progress = progress_from(delivery.known_progress.headers())
-    return replace(delivery, progress=progress)
+    return delivery._replace(progress=progress)
 
 
 async def test_outcome_of_a_replay_names_it() -> None:
@@ -77,7 +76,7 @@ async def test_letter_of_a_replay_that_fails_again_names_it() -> None:
 
 async def test_invalid_replay_is_announced_by_name() -> None:
     pipeline = Pipeline()
-    await pipeline(replace(put_back(), body=b"{}"))
+    await pipeline(put_back()._replace(body=b"{}"))
     assert told(pipeline) == [(Status.FAILED, "first", False)]
 
 
@@ -142,7 +141,7 @@ async def test_letter_that_is_put_back_before_its_burial_is_settled_runs_again()
     pipeline.publisher.announce = slowly  # type: ignore[assignment]  # the moment under test
     await pipeline(a_delivery())
     assert pipeline.receipts.handed_back == [letter]
-    await pipeline(replace(letter, redelivered=True))
+    await pipeline(letter._replace(redelivered=True))
     assert told(pipeline)[-1] == (Status.SENT, "first", False)
 
 
@@ -191,8 +190,8 @@ async def test_look_that_does_not_find_it_never_sends_it(on_unknown: str, listin
 async def test_letter_without_the_moment_of_its_call_cannot_be_looked_for() -> None:
     pipeline = Pipeline()
     delivery = put_back(Reason.UNCONFIRMED, doubt=Doubt.VERIFY)
-    unknown = replace(delivery.known_progress, unknown_since=None)
-    await pipeline(replace(delivery, progress=unknown))
+    unknown = delivery.known_progress._replace(unknown_since=None)
+    await pipeline(delivery._replace(progress=unknown))
     assert pipeline.conversations.asked == 0
     assert pipeline.publisher.buried[0][1].reason is Reason.UNCONFIRMED
 
@@ -200,8 +199,8 @@ async def test_letter_without_the_moment_of_its_call_cannot_be_looked_for() -> N
 async def test_forced_letter_sends_the_part_in_doubt_and_not_those_that_went() -> None:
     pipeline = Pipeline()
     delivery = put_back(Reason.UNCONFIRMED, doubt=Doubt.RESEND, **PARTS)
-    begun = replace(delivery.known_progress, sent=("mid-0",))
-    await pipeline(replace(delivery, progress=begun))
+    begun = delivery.known_progress._replace(sent=("mid-0",))
+    await pipeline(delivery._replace(progress=begun))
     assert [part.body["message"]["text"] for _, part, _ in pipeline.graph.sent] == ["All well?"]
     assert pipeline.publisher.announced[0][0].message_ids == ("mid-0", "mid-1")
 

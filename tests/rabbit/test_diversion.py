@@ -1,7 +1,7 @@
 """When an account is diverted into the bulk lane and when it is returned, by the test's clock."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
@@ -28,7 +28,7 @@ from worker.rabbit.wire.connection import Wire
 AHEAD_S = FLOOD_AHEAD_S + 1
 OURS = Progress(is_republished=True)
 BULK = a_delivery(lane=Lane.BULK)
-DIVERTED = replace(BULK, is_diverted=True)
+DIVERTED = BULK._replace(is_diverted=True)
 COPY = a_delivery(progress=OURS)
 
 
@@ -159,7 +159,7 @@ async def test_anything_else_is_no_flood(
 
 async def test_delivery_that_is_no_request_is_of_no_account(world: World) -> None:
     outcome = Postponed(START + AHEAD_S, Wait.RATE, Progress())
-    world.diversion.observe(replace(a_report(outcome), request=None))
+    world.diversion.observe(a_report(outcome)._replace(request=None))
     assert await world.look() == []
 
 

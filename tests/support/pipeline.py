@@ -1,7 +1,6 @@
 """The whole pipeline on fakes and the real memory gate, for tests of its behaviour."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -115,7 +114,7 @@ class Pipeline:
             delivery.lane,
             redelivered=False,
             properties=delivery.properties,
-            progress=replace(progress, is_republished=True),
+            progress=progress._replace(is_republished=True),
         )
 
     def _note(self, _: Delivery, error: Exception) -> None:

@@ -15,7 +15,7 @@ DEEPEST_NESTING = 32
 # Whole strings, also one that never ends. Possessive, so it never backtracks.
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NOT_A_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_LOOSE_COLONS = (b" :", b"\n:", b"\r:", b"\t:")
+_LOOSE_COLON = re.compile(rb"[ \n\r\t]:")
 _OPENING = frozenset(b"[{")
 _NOT_NUMBERS = re.compile(r"-?(?:NaN|Infinity)")
 _PRINTABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -92,8 +92,7 @@ def _why_unreadable(body: bytes, error: orjson.JSONDecodeError) -> str:
 def _repeats_a_name(body: bytes, document: dict[str, Any]) -> bool:
     """Compare the colons outside the strings with the members read: one each, or some repeat."""
     members = _count_members(document)
-    has_loose_colons = any(loose in body for loose in _LOOSE_COLONS)
-    if not has_loose_colons and body.count(b'":') == members:
+    if not _LOOSE_COLON.search(body) and body.count(b'":') == members:
         # Every name is followed by its colon at once, so there are no more names than that.
         return False
     return _STRINGS.sub(b"", body).count(b":") != members

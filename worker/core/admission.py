@@ -1,6 +1,7 @@
 """What the gate answers when a request asks to be sent."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from worker.core.outcome import Wait
 from worker.core.outcome_event import OutcomeEvent
@@ -8,16 +9,14 @@ from worker.core.progress import Progress
 from worker.core.send_result import GraphError
 
 
-@dataclass(frozen=True, slots=True)
-class Go:
+class Go(NamedTuple):
     """Send the next part at `slot` (unix seconds), from `progress` on."""
 
     slot: float
     progress: Progress
 
 
-@dataclass(frozen=True, slots=True)
-class NotYet:
+class NotYet(NamedTuple):
     """Look again at `until` (unix seconds)."""
 
     until: float

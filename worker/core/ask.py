@@ -1,6 +1,6 @@
 """What a request brings along when it asks the gate to be sent."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from worker.core.account import Account
 from worker.core.delivery import Lane
@@ -9,8 +9,7 @@ from worker.core.progress import Progress
 from worker.core.request import SendRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """One request that wants to go: by which account (None if unknown), how far it has come.
 
     `deadline` is the last moment (unix seconds) worth sending at; None when there is no end.

@@ -1,8 +1,9 @@
 """What the broker handed over: bytes, the producer's properties, and our own progress."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from worker.core.problem import Problem
 from worker.core.progress import Progress
@@ -15,8 +16,7 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
-@dataclass(frozen=True, slots=True)
-class Properties:
+class Properties(NamedTuple):
     """The producer's AMQP properties, kept for republishing. Nothing here is trusted.
 
     `headers` has neither the broker's headers nor ours. `timestamp` is unix seconds as sent.
@@ -31,11 +31,10 @@ class Properties:
     app_id: str | None = None
     priority: int | None = None
     timestamp: int | None = None
-    headers: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, object] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One delivery. `receipt` is the broker adapter's own handle for settling it.
 
     `routing_key` is what the producer published with, its account's id if all is well.

@@ -1,7 +1,6 @@
 """From a terminal outcome to the event that announces it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from worker.core.delivery import Delivery
@@ -54,8 +53,7 @@ def event_of(
 
 def outcome_of_event(event: OutcomeEvent, progress: Progress) -> Completed | Dead:
     """Say again what an event said: `event_of` of the result is the same event."""
-    progress = replace(
-        progress,
+    progress = progress._replace(
         attempts=event.attempts,
         sent=event.message_ids,
         recipient_id=event.recipient_id,
@@ -75,7 +73,7 @@ def is_of_another_replay(delivery: Delivery, event: OutcomeEvent) -> bool:
 def repeated(event: OutcomeEvent, delivery: Delivery) -> OutcomeEvent:
     """Tell it once more for a delivery that came besides, by the name of its own replay."""
     replay = delivery.known_progress.replay
-    return replace(event, duplicate=True, replay=replay.settled if replay else event.replay)
+    return event._replace(duplicate=True, replay=replay.settled if replay else event.replay)
 
 
 def _replay(progress: Progress) -> Replay | None:

@@ -1,8 +1,7 @@
 """From an HTTP answer of the Graph API to a CallResult."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.core.graph_errors import REFUSAL_SCOPES, THROTTLE_SCOPES, UNLISTED, Verdict, row_for
 from worker.core.send_result import (
@@ -20,8 +19,7 @@ from worker.core.send_result import (
 MEDIA_ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer as it came: the status, the parsed body (None if not JSON), the wait it asks for.
 
     `retry_after_s` is already the best of Retry-After and the usage headers, in seconds.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from worker.core.outcome_event import OutcomeEvent
 from worker.core.problem import Problem
@@ -26,16 +27,14 @@ class Wait(StrEnum):
     GATE = "gate"
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """Every part was accepted, the last one at `accepted_at` (unix seconds)."""
 
     progress: Progress
     accepted_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Postponed:
+class Postponed(NamedTuple):
     """Not tried; to be looked at again at `until`. Costs no attempt."""
 
     until: float

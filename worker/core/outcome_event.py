@@ -1,9 +1,8 @@
 """The event that tells the producer how a request ended (schemas/outcome.v1.json)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.core.problem import Problem
 from worker.core.progress import rfc3339
@@ -20,8 +19,7 @@ class Status(StrEnum):
     HELD = "held"
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeEvent:
+class OutcomeEvent(NamedTuple):
     """One terminal event. `id` and `account_id` are None when the request was unreadable.
 
     `replay` is given when it was a dead letter that the tool had put back.

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 from worker.core.problem import Problem
 from worker.core.reason import Reason
@@ -29,8 +30,7 @@ _MOST_ATTEMPTS = 1_000_000
 _YEARS = range(2000, 2100)
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """What is known of a request besides its body.
 
     `sent` holds the message id of each part that went, in order; None for an action or a
@@ -52,8 +52,7 @@ class Progress:
 
     def with_part(self, result: Sent) -> "Progress":
         """Add one part that the API took."""
-        return replace(
-            self,
+        return self._replace(
             sent=(*self.sent, result.message_id),
             recipient_id=result.recipient_id or self.recipient_id,
             unknown_since=None,
@@ -87,8 +86,9 @@ class Progress:
 
         Doubt that comes after that is about the call that was granted.
         """
-        return replace(
-            self,
+        if self.unknown_since is None and self.returned_from is None and self.replay is None:
+            return self
+        return self._replace(
             returned_from=None,
             unknown_since=None,
             checks=0,
@@ -99,17 +99,17 @@ class Progress:
         """Take back that it is to be sent anyway: there is doubt that the operator cannot know."""
         if not self.is_forced:
             return self
-        return replace(self, replay=self.replay and self.replay.settled)
+        return self._replace(replay=self.replay and self.replay.settled)
 
     def in_doubt_since(self, moment: float) -> "Progress":
         """Note that the result of the call begun at `moment` is unknown."""
-        return replace(self, unknown_since=moment, checks=0)
+        return self._replace(unknown_since=moment, checks=0)
 
     def with_check(self) -> "Progress":
-        return replace(self, checks=self.checks + 1)
+        return self._replace(checks=self.checks + 1)
 
     def with_attempt(self) -> "Progress":
-        return replace(self, attempts=self.attempts + 1)
+        return self._replace(attempts=self.attempts + 1)
 
     def headers(self) -> dict[str, object]:
         """Give the headers that carry this progress."""
@@ -215,5 +215,11 @@ def _optional_text(value: object, name: str) -> str | None:
 
 def rfc3339(moment: float) -> str:
     """Write unix seconds as RFC 3339 in UTC, with milliseconds."""
-    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
+    second, microsecond = divmod(round(moment * 1_000_000), 1_000_000)
+    return f"{_up_to_seconds(second)}.{microsecond // 1000:03}Z"
+
+
+# Two or three of these are written for every request, most of them for the same second.
+@lru_cache(64)
+def _up_to_seconds(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[: len("2000-01-01T00:00:00")]

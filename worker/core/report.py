@@ -1,14 +1,13 @@
 """What one pass of a delivery through the worker was, for logs and metrics."""
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from worker.core.delivery import Delivery
 from worker.core.outcome import Outcome
 from worker.core.request import Identity, SendRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """One pass: what came, how it ended, and where the time went (seconds).
 
     `request` is None, and `identity` may be partly empty, when the body was no valid request.
@@ -21,4 +20,4 @@ class Report:
     finished_at: float
     api_s: float = 0.0
     api_calls: int = 0
-    identity: Identity = field(default_factory=Identity)
+    identity: Identity = Identity()

@@ -1,10 +1,10 @@
 """A send-request: what a producer wants sent, by which account, to whom and when."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 from worker.core.kind import Bucket, Kind, bucket_of, kind_of_message
 
@@ -12,8 +12,7 @@ RequestId = NewType("RequestId", str)
 AccountId = NewType("AccountId", str)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Who a delivery is about; None for what an unreadable body does not tell."""
 
     id: str | None = None
@@ -46,7 +45,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class SendRequest:
-    """A valid request. Times are unix seconds; `fingerprint` tells equal bodies from others."""
+    """A valid request. Times are unix seconds; `fingerprint` tells equal bodies from others.
+
+    `key` makes it unique: ids of different accounts do not meet. `conversation` is the thread it
+    belongs to: requests with the same value must not overlap.
+    """
 
     id: RequestId
     account_id: AccountId
@@ -59,21 +62,18 @@ class SendRequest:
     expires_at: float | None = None
     on_unknown: OnUnknown = OnUnknown.VERIFY
     metadata: Mapping[str, Any] | None = None
+    key: tuple[AccountId, RequestId] = field(init=False, compare=False, repr=False)
+    conversation: tuple[AccountId, str] = field(init=False, compare=False, repr=False)
 
-    @property
-    def key(self) -> tuple[AccountId, RequestId]:
-        """What makes the request unique; ids of different accounts do not meet."""
-        return self.account_id, self.id
+    def __post_init__(self) -> None:
+        person = self.recipient.get("id") or f"comment:{self.recipient['comment_id']}"
+        # Looked up dozens of times on the way of one request.
+        object.__setattr__(self, "key", (self.account_id, self.id))
+        object.__setattr__(self, "conversation", (self.account_id, person))
 
     @property
     def identity(self) -> Identity:
         return Identity(self.id, self.account_id)
-
-    @property
-    def conversation(self) -> tuple[AccountId, str]:
-        """The thread it belongs to: requests with the same value must not overlap."""
-        person = self.recipient.get("id")
-        return self.account_id, person or f"comment:{self.recipient['comment_id']}"
 
     @property
     def is_action(self) -> bool:
@@ -94,11 +94,13 @@ def request_from(document: Mapping[str, Any], *, fingerprint: bytes) -> SendRequ
         recipient=recipient,
         parts=tuple(_parts(document, recipient)),
         fingerprint=fingerprint,
-        author=Author(document.get("author", Author.AUTOMATION)),
+        author=Author(document["author"]) if "author" in document else Author.AUTOMATION,
         last_inbound_at=_timestamp(document.get("last_inbound_at")),
         not_before=_timestamp(document.get("not_before")),
         expires_at=_timestamp(document.get("expires_at")),
-        on_unknown=OnUnknown(document.get("on_unknown", OnUnknown.VERIFY)),
+        on_unknown=(
+            OnUnknown(document["on_unknown"]) if "on_unknown" in document else OnUnknown.VERIFY
+        ),
         metadata=document.get("metadata"),
     )
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Scope(StrEnum):
@@ -46,8 +47,7 @@ class Throttled:
     retry_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """The API took the message. Actions and reactions have no `message_id`.
 
     `pressure` is given when the answer says that a limit (of APP or ACCOUNT) is nearly used up:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from worker.core.admission import Admission
 from worker.ports import Clock
@@ -20,8 +21,7 @@ class TurnSoon:
     called: asyncio.Event
 
 
-@dataclass(frozen=True, slots=True)
-class SlotSoon:
+class SlotSoon(NamedTuple):
     """Ask again at `at` (unix seconds). `reserved` is for the gate itself: the slot it keeps."""
 
     at: float
@@ -31,8 +31,7 @@ class SlotSoon:
 Answer = Admission | TurnSoon | SlotSoon
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(NamedTuple):
     """Whether there is time left to wait in hand, whether a SlotSoon was waited for, and which."""
 
     may_wait: bool = True
@@ -40,24 +39,30 @@ class Patience:
     reserved: object = None
 
 
+FRESH = Patience()
+
+
 async def patiently(decide: Callable[[Patience], Awaitable[Answer]], clock: Clock) -> Admission:
     """Ask until there is a final answer; without patience `decide` must give one."""
+    answer = await decide(FRESH)
+    if not isinstance(answer, TurnSoon | SlotSoon):
+        return answer
     # By both clocks: one of them may be set, or stand still in a test.
     loop = asyncio.get_running_loop()
     loop_end, clock_end = loop.time() + HOLD_S, clock.now() + HOLD_S
-    answer: Answer | None = None
     while True:
         left_s = min(loop_end - loop.time(), clock_end - clock.now())
-        soon = answer if isinstance(answer, SlotSoon) else None
-        reserved = None if soon is None else soon.reserved
-        answer = await decide(Patience(left_s > 0, soon is not None, reserved))
         match answer:
             case TurnSoon():
                 await _called(answer.called, within_s=min(POLL_S, left_s))
+                reserved = None
             case SlotSoon():
                 await clock.sleep_until(answer.at)
+                reserved = answer.reserved
             case _:
                 return answer
+        left_s = min(loop_end - loop.time(), clock_end - clock.now())
+        answer = await decide(Patience(left_s > 0, isinstance(answer, SlotSoon), reserved))
 
 
 async def _called(called: asyncio.Event, *, within_s: float) -> None:

@@ -1,7 +1,5 @@
 """Rules that both gates follow, whatever they keep their state in."""
 
-from dataclasses import replace
-
 from worker.core.admission import NotYet, TooLate
 from worker.core.ask import Ask
 from worker.core.delivery import Lane
@@ -41,14 +39,14 @@ def further(known: Progress, carried: Progress) -> Progress:
     if (len(known.sent), known.attempts) > (len(carried.sent), carried.attempts):
         return of_the_message(known, carried)
     if known.unknown_since is not None:
-        return replace(carried, unknown_since=known.unknown_since, checks=known.checks)
+        return carried._replace(unknown_since=known.unknown_since, checks=known.checks)
     return carried
 
 
 def of_the_message(known: Progress, carried: Progress) -> Progress:
     """Add what only the message can tell: who put it back, and from where."""
     returned_from = carried.returned_from or known.returned_from
-    return replace(known, returned_from=returned_from, replay=carried.replay)
+    return known._replace(returned_from=returned_from, replay=carried.replay)
 
 
 def not_yet(due: float, why: Wait, ask: Ask) -> NotYet | TooLate:

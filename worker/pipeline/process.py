@@ -50,8 +50,11 @@ class Process:
         running = self.in_flight.running(request)
         if running is None:
             attempt = Attempt(request, [delivery], progress, started_at=self._now())
-            with self.in_flight.holding(attempt):
+            self.in_flight.add(attempt)
+            try:
                 await self._steps.settle(attempt, await self._outcome_of(attempt))
+            finally:
+                self.in_flight.remove(attempt)
         elif running.request.fingerprint == request.fingerprint:
             running.deliveries.append(delivery)
         else:

@@ -1,7 +1,7 @@
 """Step 1: bytes to a request, or everything that is wrong with them. Never raises."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -54,7 +54,7 @@ class Reader:
     def _seen(self, progress: Progress) -> Progress:
         if progress.first_seen is not None:
             return progress
-        return replace(progress, first_seen=self._clock.now())
+        return progress._replace(first_seen=self._clock.now())
 
 
 _TOO_MANY_PARTS = Problem(

@@ -5,7 +5,6 @@ A crash between two of these repeats the later ones; none of them sends a messag
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import replace
 from typing import Any
 
 from worker.core.delivery import Delivery, Lane
@@ -96,7 +95,7 @@ class Settler:
                     outcome, request.identity, finished_at=self._clock.now(), metadata=metadata
                 )
             case Duplicate():
-                return replace(repeated(outcome.first, delivery), metadata=metadata)
+                return repeated(outcome.first, delivery)._replace(metadata=metadata)
             case Postponed() | Retrying() | HandedBack():
                 return None
 
@@ -185,7 +184,7 @@ def _is_news(outcome: Outcome) -> bool:
 def _carried(progress: Progress, delivery: Delivery) -> Progress:
     """The progress of the attempt, by the name of the delivery's own replay if it has another."""
     own, run = delivery.known_progress.replay, progress.replay and progress.replay.run
-    return progress if own is None or own.run == run else replace(progress, replay=own)
+    return progress if own is None or own.run == run else progress._replace(replay=own)
 
 
 def _is_only_repeated(delivery: Delivery, outcome: Outcome) -> bool:

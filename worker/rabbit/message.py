@@ -1,7 +1,6 @@
 """Between AMQP messages and deliveries: what is read, and what a republished message keeps."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from worker.core.delivery import Delivery, Lane
 from worker.core.progress import PREFIX, progress_from
@@ -45,7 +44,7 @@ def delivery_of(message: Incoming, *, queue: str, lane: Lane, requests: str) -> 
         queue=queue,
         lane=lane,
         redelivered=message.deliver.is_redelivered,
-        properties=replace(properties, headers=_producers(headers)) if headers else properties,
+        properties=properties._replace(headers=_producers(headers)) if headers else properties,
         progress=progress_from(ours),
         receipt=message.receipt,
         routing_key=message.deliver.routing_key,

@@ -99,10 +99,11 @@ class RabbitPublisher:
 def _event_header(correlation_id: str | None, delivery: Delivery) -> Header:
     trace = delivery.properties.headers.get("traceparent")
     has_trace = isinstance(trace, str) and len(trace) <= _LONGEST_TRACE
-    properties = Properties(
-        content_type="application/json",
-        correlation_id=correlation_id,
-        type="igsend.outcome.v1",
-        app_id="igsend",
-    )
+    if correlation_id is None and not has_trace:
+        return _PLAIN_EVENT
+    properties = _EVENT._replace(correlation_id=correlation_id)
     return header_of(properties, {"traceparent": trace} if has_trace else {})
+
+
+_EVENT = Properties(content_type="application/json", type="igsend.outcome.v1", app_id="igsend")
+_PLAIN_EVENT = header_of(_EVENT, {})

@@ -5,11 +5,13 @@ into the same stream.
 """
 
 import sys
+import time
 from collections.abc import MutableMapping
 from typing import Any, BinaryIO, Literal
 
 import structlog
 
+from worker.core.progress import rfc3339
 from worker.telemetry.exception_text import add_exception
 from worker.telemetry.library_logs import route_library_logs
 from worker.telemetry.log_stream import LogStream
@@ -17,6 +19,8 @@ from worker.telemetry.plain_json import as_json, plain
 from worker.telemetry.redaction import masked
 
 Level = Literal["debug", "info", "warning", "error"]
+# Methods of a logger that are not called like the level they write at.
+_LEVELS = {"warn": "warning", "exception": "error"}
 Format = Literal["auto", "json", "console"]
 
 
@@ -30,8 +34,6 @@ def configure_logging(level: Level, format: Format, *, stream: BinaryIO | None =
     is_console = format == "console" or (format == "auto" and stream.isatty())
     structlog.configure(
         processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
             add_exception,
             _Console(colors=stream.isatty()) if is_console else _json,
         ],
@@ -50,9 +52,14 @@ class _Factory:
         return self._stream
 
 
-def _json(_: object, __: str, event: MutableMapping[str, Any]) -> bytes:
-    first = {name: event.pop(name) for name in ("timestamp", "level", "event")}
-    return as_json({**first, **event})
+def _json(_: object, method: str, event: MutableMapping[str, Any]) -> bytes:
+    return as_json(_begun(method, event))
+
+
+def _begun(method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+    """What every line begins with, then its own."""
+    level = _LEVELS.get(method, method)
+    return {"timestamp": rfc3339(time.time()), "level": level, "event": None, **event}
 
 
 class _Console:
@@ -66,7 +73,8 @@ class _Console:
 
     def __call__(self, logger: object, method: str, event: MutableMapping[str, Any]) -> bytes:
         try:
-            told = {name: plain(value) for name, value in event.items() if value is not None}
+            begun = _begun(method, event)
+            told = {name: plain(value) for name, value in begun.items() if value is not None}
             text = self._render(logger, method, told)
         except Exception:  # whatever it was, the other renderer writes it
             return _json(logger, method, event)

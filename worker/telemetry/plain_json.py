@@ -41,6 +41,9 @@ def shown(value: object) -> object:
     match value:
         case Secret() | PurePath():
             return _writable(str(value))
+        case _ if is_dataclass(value) or hasattr(value, "_fields"):
+            # Requests and deliveries hold message text.
+            return f"<{type(value).__name__}>"
         case bytes() | bytearray() | memoryview():
             return f"<{len(value)} bytes>"
         case BaseException():
@@ -51,9 +54,6 @@ def shown(value: object) -> object:
             return dict(value)
         case list() | tuple() | set() | frozenset():
             return list(value)
-        case _ if is_dataclass(value):
-            # Requests and deliveries hold message text.
-            return f"<{type(value).__name__}>"
         case _:
             return _described(value)
 
@@ -72,7 +72,7 @@ def plain(value: object, *, depth: int = 0) -> object:
         return {
             _writable(str(name)): plain(inner, depth=depth + 1) for name, inner in value.items()
         }
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple | set | frozenset) and not hasattr(value, "_fields"):
         return [plain(inner, depth=depth + 1) for inner in value]
     return shown(value)
 

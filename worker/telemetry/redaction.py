@@ -48,6 +48,8 @@ _RULES = (
 def masked(line: bytes) -> bytes:
     """Replace tokens, bearer credentials and passwords in URLs by stars."""
     for rule in _RULES:
-        if any(mark in line for mark in rule.marks):
-            line = rule.pattern.sub(rule.replacement, line)
+        for mark in rule.marks:
+            if mark in line:
+                line = rule.pattern.sub(rule.replacement, line)
+                break
     return line

@@ -4,6 +4,7 @@ Never a message text, never a value of the producer's metadata.
 """
 
 import logging
+from functools import cached_property
 
 import structlog
 
@@ -40,11 +41,18 @@ LEVELS = {
 class LogObserver:
     """Implements the Observer port."""
 
+    @cached_property
+    def _log(self) -> structlog.typing.FilteringBoundLogger:
+        """The logger as it is set up at the first pass; to ask for it anew takes longer than a
+        line.
+        """
+        logger: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind()
+        return logger
+
     def observe(self, report: Report) -> None:
-        outcome_class = class_of(report.outcome)
-        log = structlog.get_logger()
-        if log.is_enabled_for(LEVELS[outcome_class]):
-            log.log(LEVELS[outcome_class], EVENT, **facts_of(report))
+        level = LEVELS[class_of(report.outcome)]
+        if self._log.is_enabled_for(level):
+            self._log.log(level, EVENT, **facts_of(report))
 
 
 def facts_of(report: Report) -> dict[str, object]:

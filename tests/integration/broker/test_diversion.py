@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from yarl import URL
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.broker
 
 BEGAN, ENDED = "account diverted to the bulk lane", "account returned to the interactive lane"
 AHEAD_S = FLOOD_AHEAD_S + 1
-DIVERTED = replace(a_delivery(lane=Lane.BULK), is_diverted=True)
+DIVERTED = a_delivery(lane=Lane.BULK)._replace(is_diverted=True)
 
 
 @dataclass

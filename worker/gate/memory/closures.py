@@ -110,8 +110,11 @@ class Closures:
 
     def is_closed(self, account_id: str, *, now: float) -> bool:
         """Whether nobody may call, not even to ask."""
-        closures = (self._closures.get(name) for name in (APP, account_id))
-        return any(c is not None and c.until > now and not c.is_probed for c in closures)
+        for name in (APP, account_id):
+            closure = self._closures.get(name)
+            if closure is not None and closure.until > now and not closure.is_probed:
+                return True
+        return False
 
     def of(self, account_id: str) -> Closure | None:
         """Give what closes the account, or the app."""

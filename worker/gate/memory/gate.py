@@ -1,7 +1,5 @@
 """The memory gate: one decision per request, from ledger, closures, turns and rates."""
 
-from dataclasses import replace
-
 from worker.core.account import Account
 from worker.core.admission import (
     Admission,
@@ -70,7 +68,7 @@ class MemoryGate:
     async def admit(self, ask: Ask) -> Admission:
         known = self._known(ask)
         if isinstance(known, Progress):
-            ask = replace(ask, progress=known)
+            ask = ask if known is ask.progress else ask._replace(progress=known)
         elif not isinstance(known, Doubtful) or known.progress.unknown_since is None:
             return known
 
@@ -114,7 +112,7 @@ class MemoryGate:
         if not progress.is_doubtful:
             return progress
         if request.on_unknown is OnUnknown.RESEND and progress.returned_from is None:
-            return replace(progress.with_attempt(), unknown_since=None, checks=0)
+            return progress.with_attempt()._replace(unknown_since=None, checks=0)
         progress = progress.unforced()
         self._ledger.wait(request, progress, now=self._clock.now())
         return Doubtful(progress, self._recent.of(request))
@@ -213,7 +211,7 @@ class MemoryGate:
             self._recent.add(ask.request, ask.progress.sent[-1:])
             self._closures.reopen(account.id, ask.request.key, now=self._clock.now())
         # A request that has begun goes before the backlog of those that have not.
-        begun = replace(ask, progress=replace(ask.progress, is_republished=True), deadline=None)
+        begun = ask._replace(progress=ask.progress._replace(is_republished=True), deadline=None)
 
         async def decide(patience: Patience) -> Answer:
             answer = self._slot(begun, account, patience)

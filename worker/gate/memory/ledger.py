@@ -1,7 +1,7 @@
 """Which requests are open and how the others ended; bounded in time and number."""
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from worker.core.outcome_event import OutcomeEvent
 from worker.core.progress import Progress
@@ -72,7 +72,7 @@ class Ledger:
 
     def end(self, request: SendRequest, event: OutcomeEvent) -> None:
         self._open.pop(request.key, None)
-        self._ended[request.key] = Ended(request.fingerprint, replace(event, metadata=None))
+        self._ended[request.key] = Ended(request.fingerprint, event._replace(metadata=None))
         self._ended.move_to_end(request.key)
         while len(self._ended) > self._most:
             self._ended.popitem(last=False)

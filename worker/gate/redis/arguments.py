@@ -23,10 +23,12 @@ from worker.core.progress import Progress
 from worker.core.rate_limit import PUBLISHED_LIMITS, Limit, Pace
 from worker.core.reason import Reason
 from worker.core.request import OnUnknown, SendRequest
-from worker.gate.patience import Patience
+from worker.gate.patience import FRESH, Patience
 from worker.gate.redis.platform import PlatformState
 from worker.gate.redis.redis_time import RedisTime
 from worker.gate.redis.store import Store
+
+_OPEN = PlatformState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Arguments:
         self._prefix = prefix
         self._margin = margin
         self._keep_s = keep_s
-        self._paces: dict[Limit, Pace] = {}
+        self._paces: dict[tuple[Limit, Bucket], dict[str, Any]] = {}
         self._born: dict[str, str] = {}
 
     def keys(self, account_id: str) -> list[str]:
@@ -93,80 +95,103 @@ class Arguments:
     ) -> dict[str, Any]:
         """Give everything that a decision about the next slot takes."""
         request, account, progress = ask.request, ask.account, ask.progress
-        return {
+        facts = {
             **self.of_request(request, nonce, progress),
-            **of_patience(patience or Patience()),
-            "is_bulk": ask.lane is Lane.BULK,
-            "is_newcomer": not progress.is_republished,
-            "is_returned": progress.returned_from is not None,
-            "is_unconfirmed": progress.returned_from == Reason.UNCONFIRMED
-            and not progress.is_forced,
-            "is_forced": progress.is_forced,
+            **of_patience(patience or FRESH),
+            "born": self._born_of(request.account_id),
+            "generation_s": self._generation_s,
             "batch": "" if progress.replay is None else progress.replay.batch,
             "replays": 0 if progress.replay is None else progress.replay.count,
-            "resends": request.on_unknown is OnUnknown.RESEND,
-            "has_account": account is not None,
             "token": "" if account is None else _token_digest(account),
             "in_doubt_since": 0 if progress.is_forced else self._moment(progress.unknown_since),
             "forced_since": self._moment(progress.unknown_since),
             "not_before": self._moment(request.not_before),
             "deadline": self._moment(ask.deadline),
-            **of_platform(platform or PlatformState()),
+            **of_platform(platform or _OPEN),
             "probe_s": PROBE_S,
             "probed_s": PROBED_S,
             "paces": [self._pace(account, part.bucket) for part in request.parts],
         }
+        # What is not there is false to a script, and most of these mostly are.
+        if ask.lane is Lane.BULK:
+            facts["is_bulk"] = True
+        if not progress.is_republished:
+            facts["is_newcomer"] = True
+        if account is not None:
+            facts["has_account"] = True
+        if request.on_unknown is OnUnknown.RESEND:
+            facts["resends"] = True
+        if progress.returned_from is not None:
+            facts["is_returned"] = True
+            facts["is_forced"] = progress.is_forced
+            facts["is_unconfirmed"] = (
+                progress.returned_from == Reason.UNCONFIRMED and not progress.is_forced
+            )
+        return facts
 
     def of_request(self, request: SendRequest, nonce: str, progress: Progress) -> dict[str, Any]:
         """Give what writing about a request takes."""
-        worker, _, _ = nonce.partition(":")
         return {
-            **self._always(request.account_id),
-            "who": request.conversation[1],
-            "worker": worker,
+            **self.of_place(request, nonce),
             "wakes": self._wakes,
-            "nonce": nonce,
-            "account": request.account_id,
-            "closings": self.closings,
             "attempts": progress.attempts,
             "sent": len(progress.sent),
-            "in_doubt_since": self._moment(progress.unknown_since),
-            "went_well": False,
-            "message_id": "",
         }
+
+    def of_place(self, request: SendRequest, nonce: str) -> dict[str, Any]:
+        """Give what keeping the place of a request takes."""
+        return {
+            "who": request.conversation[1],
+            "worker": nonce.partition(":")[0],
+            "nonce": nonce,
+            "keep_s": self._keep_s,
+        }
+
+    def of_closing(self, ask: Ask) -> dict[str, Any]:
+        """Give what closing an account because of this request takes."""
+        told = {"account": ask.request.account_id, "closings": self.closings}
+        return self.of_ask(ask, "") | told
 
     def of_read(self, account: Account) -> dict[str, Any]:
         """Give what a slot of the Conversations API takes."""
         return {
-            **self._always(account.id),
+            "born": self._born_of(account.id),
+            "deadline": 0,
             "paces": [self._pace(account, Bucket.CONVERSATIONS)],
         }
 
     def of_outcome(self, outcome: Outcome) -> dict[str, Any]:
         """Say how a pass ended."""
         match outcome:
+            case Completed():
+                message_id = outcome.progress.sent[-1] or ""
+                return {"ending": "ended", "went_well": True, "message_id": message_id}
             case Postponed(why=Wait.VERIFY):
-                return {"ending": "doubtful", "due": self._time.there(outcome.until)}
+                return {
+                    "ending": "doubtful",
+                    "due": self._time.there(outcome.until),
+                    "in_doubt_since": self._moment(outcome.progress.unknown_since),
+                }
             case Postponed() | Retrying():
                 return {"ending": "waiting", "due": self._time.there(outcome.until)}
             case HandedBack():
                 return {"ending": "handed back"}
-            case Completed():
-                message_id = outcome.progress.sent[-1] or ""
-                return {"ending": "ended", "went_well": True, "message_id": message_id}
             case Dead():
                 return {"ending": "ended"}
             case Duplicate():
                 raise ValueError("a duplicate ends nothing")
 
-    def _always(self, account_id: str) -> dict[str, Any]:
-        return {
-            "born": self._born.get(self.keys(account_id)[1], ""),
-            "keep_s": self._keep_s,
-            # How requests ended is kept by generations; three of them cover the time to keep.
-            "generation_s": self._keep_s / 2,
-            "deadline": 0,
-        }
+    def of_settling(self) -> dict[str, Any]:
+        """Give what it takes to note that an outcome was published."""
+        return {"generation_s": self._generation_s}
+
+    @property
+    def _generation_s(self) -> float:
+        # How requests ended is kept by generations; three of them cover the time to keep.
+        return self._keep_s / 2
+
+    def _born_of(self, account_id: str) -> str:
+        return self._born.get(self.keys(account_id)[1], "")
 
     def _moment(self, moment: float | None) -> float:
         return 0 if moment is None else self._time.there(moment)
@@ -175,10 +200,12 @@ class Arguments:
         limit = PUBLISHED_LIMITS[bucket]
         if account is not None:
             limit = account.limits.get(bucket, limit)
-        pace = self._paces.get(limit)
-        if pace is None:
-            pace = self._paces[limit] = Pace.within(limit, margin=self._margin)
-        return {"bucket": bucket.value, "interval": pace.interval_s, "burst": pace.burst}
+        facts = self._paces.get((limit, bucket))
+        if facts is None:
+            pace = Pace.within(limit, margin=self._margin)
+            facts = {"bucket": bucket.value, "interval": pace.interval_s, "burst": pace.burst}
+            self._paces[limit, bucket] = facts
+        return facts
 
     @property
     def _wakes(self) -> str:
@@ -187,7 +214,9 @@ class Arguments:
 
 def of_patience(patience: Patience) -> dict[str, Any]:
     """Say whether the script may answer that it takes a moment, and what was waited for."""
-    facts: dict[str, Any] = {"may_wait": patience.may_wait, "has_waited": patience.has_waited}
+    facts: dict[str, Any] = {"may_wait": patience.may_wait}
+    if patience.has_waited:
+        facts["has_waited"] = True
     if isinstance(patience.reserved, Slot):
         facts["reserved"] = patience.reserved.facts()
     return facts

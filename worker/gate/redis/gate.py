@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from secrets import token_hex
 
 import orjson
@@ -169,7 +169,7 @@ class RedisGate:
                 since = float(answer[2])
                 progress = of_the_message(unpack_progress(answer[3]), ask.progress).unforced()
                 if since > 0:
-                    progress = replace(progress, unknown_since=self._time.here(since))
+                    progress = progress._replace(unknown_since=self._time.here(since))
                 self._held[request.key] = Held(
                     request, nonce, self._clock.now(), len(progress.sent)
                 )
@@ -178,7 +178,7 @@ class RedisGate:
                 return TurnSoon(called)
             case b"go":
                 known = of_the_message(unpack_progress(answer[7]), ask.progress)
-                progress = replace(known, attempts=int(float(answer[8]))).begun
+                progress = known._replace(attempts=int(float(answer[8]))).begun
                 return self._go(request, nonce, answer, progress)
             case _:
                 return self._put_off(answer)
@@ -256,7 +256,7 @@ class RedisGate:
             if state.is_closed:
                 return await self._delay(ask, state.until)
             kind = f"{error.code}/{error.subcode}"
-            facts = self._arguments.of_ask(ask, "") | {
+            facts = self._arguments.of_closing(ask) | {
                 "final": True,
                 "again_s": ASK_AGAIN_S,
                 "kind": kind,
@@ -269,7 +269,7 @@ class RedisGate:
             return await self._delay(ask, state.until)
         # At once, not only when the message comes back around.
         self._closed[ask.request.account_id] = now + cooldowns_s(result.retry_after_s)[0]
-        facts = self._arguments.of_ask(ask, "") | {"cooldowns": cooldowns_s(result.retry_after_s)}
+        facts = self._arguments.of_closing(ask) | {"cooldowns": cooldowns_s(result.retry_after_s)}
         return self._postponed(
             await self._scripts.insist(scripts.CLOSE, ask.request, facts, pack_error(error))
         )
@@ -311,9 +311,8 @@ class RedisGate:
             self._held.pop(request.key, None)
 
     async def settled(self, request: SendRequest) -> None:
-        held = self._held.pop(request.key, None)
-        facts = self._arguments.of_request(request, held.nonce if held else "", Progress())
-        await self._scripts.insist(scripts.SETTLED, request, facts)
+        self._held.pop(request.key, None)
+        await self._scripts.insist(scripts.SETTLED, request, self._arguments.of_settling())
 
     async def read_slot(self, account: Account) -> float | None:
         facts = self._arguments.of_read(account)
@@ -349,7 +348,7 @@ class RedisGate:
             oldest = self._clock.now() - RENEW_EVERY_S
             for held in list(self._held.values()):
                 if held.since <= oldest:
-                    facts = self._arguments.of_request(held.request, held.nonce, Progress())
+                    facts = self._arguments.of_place(held.request, held.nonce)
                     try:
                         await self._scripts.run(scripts.RENEW, held.request, facts)
                     except StoreUnavailable:

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from worker.core.delivery import Properties
 from worker.rabbit.wire.table import (
@@ -77,8 +77,7 @@ def read_properties(header: bytes) -> Properties:
     return Properties(**values)  # type: ignore[arg-type]  # by the table above
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The content header of a persistent message to publish, but for its message id."""
 
     flags: int
