@@ -180,7 +180,7 @@ async def test_question_is_asked_as_documented_and_with_the_token_in_its_header_
         assert headers.pop("user-agent").startswith("igsend/")
         assert (call.method, call.raw) == ("GET", b"")
         assert headers.pop("authorization") == f"Bearer {TOKEN}"
-        assert headers.keys() == {"host"}
+        assert headers.keys() == {"host", "accept", "accept-encoding"}
 
 
 async def test_too_large_a_page_is_asked_for_again_in_small(asker: Asker) -> None:

@@ -37,10 +37,10 @@ def result_of(reply: Reply, *, needs_message_id: bool, is_first_attempt: bool = 
 
     Meta documents no HTTP status for messaging errors, and an error object may come with a 200.
     """
-    if not isinstance(reply.body, Mapping):
+    if not isinstance(reply.body, dict):
         return _unreadable(reply)
     error = reply.body.get("error")
-    if isinstance(error, Mapping):
+    if isinstance(error, dict):
         return _result_of_error(error, reply, is_first_attempt=is_first_attempt)
     if error is not None:
         return _unreadable(reply)

@@ -1,7 +1,5 @@
 """Reads an answer of the API: at most so many bytes, as JSON if it is JSON."""
 
-from collections.abc import Mapping
-
 import aiohttp
 import orjson
 
@@ -33,7 +31,7 @@ def reply_from(answer: aiohttp.ClientResponse, body: bytes, *, now: float) -> Re
     A success says which limit is nearly used up, anything else how long to wait.
     """
     document = _json(body)
-    is_success = answer.status == 200 and isinstance(document, Mapping) and "error" not in document
+    is_success = answer.status == 200 and isinstance(document, dict) and "error" not in document
     if is_success:
         return Reply(answer.status, document, pressure=pressure_of(answer.headers))
     return Reply(answer.status, document, retry_after_s(answer.headers, document, now=now))

@@ -55,13 +55,15 @@ async def test_path_below_the_configured_address_is_kept() -> None:
     assert peer.requests[0].decode().startswith(line)
 
 
-async def test_only_the_headers_that_are_needed_are_sent() -> None:
+async def test_headers_are_ours_and_ask_for_plain_json() -> None:
     async with raw_peer(answering()) as peer, a_client(peer.url) as client:
         await send(client)
     headers = headers_of(peer.requests[0])
     assert set(headers) == {
-        "Host", "Authorization", "User-Agent", "Content-Type", "Content-Length",
+        "Host", "Authorization", "User-Agent", "Accept", "Accept-Encoding", "Content-Type",
+        "Content-Length",
     }  # fmt: skip
+    assert (headers["Accept"], headers["Accept-Encoding"]) == ("application/json", "identity")
     assert headers["Content-Type"] == "application/json"
     assert headers["User-Agent"].startswith("igsend/")
 
