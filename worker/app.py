@@ -24,6 +24,7 @@ from worker.graph.conversations import Conversations
 from worker.pipeline.admit import Admitter
 from worker.pipeline.consume import Consumer
 from worker.pipeline.drain import Drain
+from worker.pipeline.permits import Permits
 from worker.pipeline.process import Process, Steps
 from worker.pipeline.read import Reader
 from worker.pipeline.send import Sender
@@ -78,6 +79,7 @@ class Worker:
         receipts, drain = RabbitReceipts(), Drain()
         process = Process(
             self._steps(config, clock, receipts, drain),
+            Permits(config.concurrency),
             now=clock.now,
             on_mishap=self._reporting.mishap,
         )
@@ -121,7 +123,6 @@ class Worker:
                 clock,
                 drain,
                 policy=policy,
-                concurrency=config.concurrency,
             ),
             Settler(gate, self._publisher, receipts, clock, self._observer()),
         )

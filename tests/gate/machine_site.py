@@ -36,6 +36,7 @@ from worker.core.send_result import (
 from worker.core.verification import Listed, ListedMessage
 from worker.pipeline.admit import Admitter
 from worker.pipeline.drain import Drain
+from worker.pipeline.permits import Permits
 from worker.pipeline.process import Process, Steps
 from worker.pipeline.read import Reader
 from worker.pipeline.send import Sender
@@ -184,9 +185,10 @@ class SimulatedWorker:
                 Reader(site.validator, clock),
                 Admitter(site.accounts, self.gate, self.drain),
                 Verifier(site.api, self.gate, self.gate, clock, policy=policy),
-                Sender(self, self.gate, clock, self.drain, policy=policy, concurrency=50),
+                Sender(self, self.gate, clock, self.drain, policy=policy),
                 Settler(self.gate, self, self, clock, FakeObserver()),
             ),
+            Permits(50),
             now=clock.now,
             on_mishap=lambda _, bug: site.watch.faults.append(f"a bug: {bug!r}"),
         )

@@ -7,12 +7,15 @@ from worker.core.progress import Progress
 from worker.core.reason import Reason
 from worker.pipeline.in_flight import Attempt
 from worker.pipeline.mishap import MOST_ATTEMPTS, outcome_of_mishap
+from worker.pipeline.permits import Permit, Permits
 
 BUG = RuntimeError("a bug")
 
 
 def an_attempt(progress: Progress, *, is_calling: bool = False) -> Attempt:
-    return Attempt(a_request(), [a_delivery()], progress, NOW, is_calling=is_calling)
+    return Attempt(
+        a_request(), [a_delivery()], progress, NOW, Permit(Permits(1)), is_calling=is_calling
+    )
 
 
 def test_request_whose_parts_all_went_was_sent() -> None:

@@ -25,6 +25,7 @@ from worker.gate.memory.gate import MemoryGate
 from worker.pipeline.admit import Admitter
 from worker.pipeline.consume import Consumer
 from worker.pipeline.drain import Drain
+from worker.pipeline.permits import Permits
 from worker.pipeline.process import Process, Steps
 from worker.pipeline.read import Reader
 from worker.pipeline.send import Sender
@@ -91,10 +92,10 @@ class Pipeline:
                     self.clock,
                     self.drain,
                     policy=policy,
-                    concurrency=concurrency,
                 ),
                 Settler(self.gate, self.publisher, self.receipts, self.clock, self.observer),
             ),
+            Permits(concurrency),
             now=self.clock.now,
             on_mishap=self._note,
         )

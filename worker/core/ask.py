@@ -1,5 +1,6 @@
 """What a request brings along when it asks the gate to be sent."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from worker.core.account import Account
@@ -9,10 +10,15 @@ from worker.core.progress import Progress
 from worker.core.request import SendRequest
 
 
+def _nothing() -> None:
+    """For who has nothing to give way with."""
+
+
 class Ask(NamedTuple):
     """One request that wants to go: by which account (None if unknown), how far it has come.
 
     `deadline` is the last moment (unix seconds) worth sending at; None when there is no end.
+    `waits` is to be called before the gate lets it wait in hand: others may go on meanwhile.
     """
 
     request: SendRequest
@@ -20,6 +26,7 @@ class Ask(NamedTuple):
     progress: Progress
     lane: Lane
     deadline: float | None = None
+    waits: Callable[[], None] = _nothing
 
     @property
     def bucket(self) -> Bucket:

@@ -46,7 +46,7 @@ class AppLimited:
         answer = await self._gate.admit(ask)
         if not isinstance(answer, Go):
             return answer
-        going = Ask(ask.request, ask.account, answer.progress, ask.lane, ask.deadline)
+        going = ask._replace(progress=answer.progress)
         limited = await self._within_limit(going, answer)
         if isinstance(limited, NotYet):
             # It was in our hands already, and no byte has left.
@@ -68,11 +68,14 @@ class AppLimited:
 
     async def _within_limit(self, ask: Ask, go: Go) -> Admission:
         """Take a slot of the app too; if it comes later, the account's is asked for anew."""
-        await self._clock.sleep_until(go.slot - NEAR_S)
+        if go.slot > self._clock.now() + NEAR_S:
+            ask.waits()
+            await self._clock.sleep_until(go.slot - NEAR_S)
         slot = await self._bucket.take(go.slot, hold_s=HOLD_S)
         if isinstance(slot, NotYet):
             return slot
         if slot <= go.slot + IN_TIME_S:
             return go
+        ask.waits()
         await self._clock.sleep_until(slot)
         return await self._gate.advance(ask)

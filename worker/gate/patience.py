@@ -42,11 +42,17 @@ class Patience(NamedTuple):
 FRESH = Patience()
 
 
-async def patiently(decide: Callable[[Patience], Awaitable[Answer]], clock: Clock) -> Admission:
-    """Ask until there is a final answer; without patience `decide` must give one."""
+async def patiently(
+    decide: Callable[[Patience], Awaitable[Answer]], clock: Clock, waits: Callable[[], None]
+) -> Admission:
+    """Ask until there is a final answer; without patience `decide` must give one.
+
+    `waits` is called as soon as it is clear that there is something to wait for.
+    """
     answer = await decide(FRESH)
     if not isinstance(answer, TurnSoon | SlotSoon):
         return answer
+    waits()
     # By both clocks: one of them may be set, or stand still in a test.
     loop = asyncio.get_running_loop()
     loop_end, clock_end = loop.time() + HOLD_S, clock.now() + HOLD_S

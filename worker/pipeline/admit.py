@@ -23,6 +23,9 @@ class Admitter:
         request = attempt.request
         attempt.account = await self._accounts.find(request.account_id)
         attempt.deadline = deadline_of(request, attempt.account)
+        await attempt.permit.take()
+        if self._drain.is_draining:
+            return HandedBack(attempt.progress)
         admission = await self._gate.admit(attempt.ask)
         if isinstance(admission, Go | Doubtful):
             attempt.is_in_our_hands = True

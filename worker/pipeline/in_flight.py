@@ -11,6 +11,7 @@ from worker.core.ask import Ask
 from worker.core.delivery import Delivery
 from worker.core.progress import Progress
 from worker.core.request import AccountId, RequestId, SendRequest
+from worker.pipeline.permits import Permit
 
 
 @dataclass(slots=True, eq=False)
@@ -27,6 +28,7 @@ class Attempt:
     deliveries: list[Delivery]
     progress: Progress
     started_at: float
+    permit: Permit
     account: Account | None = None
     deadline: float | None = None
     is_in_our_hands: bool = False
@@ -44,7 +46,12 @@ class Attempt:
     def ask(self) -> Ask:
         """What it says when it asks the gate for the next part."""
         return Ask(
-            self.request, self.account, self.progress, self.delivery.lane, deadline=self.deadline
+            self.request,
+            self.account,
+            self.progress,
+            self.delivery.lane,
+            deadline=self.deadline,
+            waits=self.permit.give_back,
         )
 
 

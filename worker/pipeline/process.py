@@ -9,6 +9,7 @@ from worker.core.outcome import Outcome
 from worker.pipeline.admit import Admitter
 from worker.pipeline.in_flight import Attempt, InFlight
 from worker.pipeline.mishap import outcome_of_mishap
+from worker.pipeline.permits import Permit, Permits
 from worker.pipeline.read import Reader, Unreadable, id_reused
 from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
@@ -32,11 +33,13 @@ class Process:
     def __init__(
         self,
         steps: Steps,
+        permits: Permits,
         *,
         now: Callable[[], float],
         on_mishap: Callable[[Delivery, Exception], None],
     ) -> None:
         self._steps = steps
+        self._permits = permits
         self._now = now
         self._on_mishap = on_mishap
         self.in_flight = InFlight()
@@ -49,7 +52,9 @@ class Process:
         request, progress = reading
         running = self.in_flight.running(request)
         if running is None:
-            attempt = Attempt(request, [delivery], progress, started_at=self._now())
+            attempt = Attempt(
+                request, [delivery], progress, self._now(), permit=Permit(self._permits)
+            )
             self.in_flight.add(attempt)
             try:
                 await self._steps.settle(attempt, await self._outcome_of(attempt))
@@ -73,3 +78,5 @@ class Process:
         except Exception as bug:  # a bug must not leave the delivery unsettled for ever
             self._on_mishap(attempt.delivery, bug)
             return outcome_of_mishap(attempt, bug, now=self._now())
+        finally:
+            attempt.permit.give_back()

@@ -1,7 +1,5 @@
 """Step 3: the parts that are left, one call each, strictly in order."""
 
-import asyncio
-
 from worker.core.admission import Go, NotYet
 from worker.core.admitted import outcome_of_admission
 from worker.core.ask import Ask
@@ -34,7 +32,7 @@ NEAR_S = 0.05
 
 
 class Sender:
-    """Holds at most `concurrency` calls open at a time, counted before the connection pool."""
+    """Makes the calls of a request, each in its slot and with a permit in hand."""
 
     def __init__(
         self,
@@ -44,14 +42,12 @@ class Sender:
         drain: Drain,
         *,
         policy: RetryPolicy,
-        concurrency: int,
     ) -> None:
         self._graph = graph
         self._gate = gate
         self._clock = clock
         self._drain = drain
         self._policy = policy
-        self._permits = asyncio.Semaphore(concurrency)
 
     async def __call__(self, attempt: Attempt, admission: Go) -> Outcome:
         while True:
@@ -76,24 +72,25 @@ class Sender:
         """
         attempt.is_slot_unused = True
         while True:
+            if slot > self._clock.now() + NEAR_S:
+                attempt.permit.give_back()
+                await self._clock.sleep_until(slot)
+            await attempt.permit.take(is_urgent=True)
+            # A slot that is near is waited for with the permit in hand, or under load both would
+            # hardly ever come together.
             await self._clock.sleep_until(slot)
-            async with self._permits:
-                # A slot that is near is waited for with the permit in hand, or under load both
-                # would hardly ever come together.
-                while slot <= self._clock.now() + NEAR_S:
-                    await self._clock.sleep_until(slot)
-                    stopped = self._stop_now(attempt)
-                    if stopped is not None:
-                        return stopped
-                    latest = slot + LATEST_S
-                    if self._is_still_good(attempt, latest):
-                        came_to = await self._called(attempt, latest)
-                        if not isinstance(came_to, Missed):
-                            return came_to
-                    following = await self._next(attempt)
-                    if not isinstance(following, Go):
-                        return following
-                    slot = following.slot
+            stopped = self._stop_now(attempt)
+            if stopped is not None:
+                return stopped
+            latest = slot + LATEST_S
+            if self._is_still_good(attempt, latest):
+                came_to = await self._called(attempt, latest)
+                if not isinstance(came_to, Missed):
+                    return came_to
+            following = await self._next(attempt)
+            if not isinstance(following, Go):
+                return following
+            slot = following.slot
 
     def _is_still_good(self, attempt: Attempt, latest: float) -> bool:
         is_closed = self._gate.is_closed(attempt.request.account_id)

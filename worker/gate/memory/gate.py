@@ -77,7 +77,7 @@ class MemoryGate:
                 return self._decide_doubt(ask.request, known, patience)
             return self._decide(ask, patience)
 
-        return await patiently(decide, self._clock)
+        return await patiently(decide, self._clock, ask.waits)
 
     def _decide_doubt(self, request: SendRequest, known: Doubtful, patience: Patience) -> Answer:
         """If it turns out to have gone, its next part follows at once: it must be alone by then."""
@@ -217,7 +217,7 @@ class MemoryGate:
             answer = self._slot(begun, account, patience)
             return Go(answer.slot, ask.progress) if isinstance(answer, Go) else answer
 
-        return await patiently(decide, self._clock)
+        return await patiently(decide, self._clock, ask.waits)
 
     def is_closed(self, account_id: AccountId) -> bool:
         return self._closures.is_closed(account_id, now=self._clock.now())

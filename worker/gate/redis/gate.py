@@ -122,7 +122,7 @@ class RedisGate:
             return await self._decide(ask, nonce, patience, called)
 
         try:
-            return await patiently(decide, self._clock)
+            return await patiently(decide, self._clock, ask.waits)
         finally:
             self._waiting.pop(digest, None)
 
@@ -141,6 +141,7 @@ class RedisGate:
             except StoreUnavailable:
                 if self._clock.now() > give_up_at:
                     return NotYet(self._clock.now() + PARK_WITHOUT_REDIS_S, Wait.GATE)
+                ask.waits()
                 await asyncio.sleep(RETRY_S)
 
     async def _platform_for(self, nonce: str) -> PlatformState:
@@ -233,7 +234,7 @@ class RedisGate:
                 return self._go(ask.request, held.nonce, answer, ask.progress)
             return self._put_off(answer)
 
-        return await patiently(decide, self._clock)
+        return await patiently(decide, self._clock, ask.waits)
 
     def is_closed(self, account_id: AccountId) -> bool:
         if self._platform.state.is_closed and not self._platform.state.is_probed:

@@ -1,0 +1,94 @@
+"""Permits: as many at a time as there are, the urgent first, none lost, none asked for in vain."""
+
+import asyncio
+
+import pytest
+
+from tests.support.pipeline import ACCOUNT, Pipeline, a_delivery
+from tests.support.waiting import eventually
+from worker.core.account import Account
+from worker.core.kind import Bucket
+from worker.core.rate_limit import parse_limit
+from worker.core.secret import Secret
+from worker.pipeline.permits import Permit, Permits
+
+
+async def test_urgent_goes_before_those_that_came_earlier() -> None:
+    permits, order = Permits(1), list[str]()
+    first = Permit(permits)
+    await first.take()
+
+    async def take(name: str, *, is_urgent: bool) -> None:
+        permit = Permit(permits)
+        await permit.take(is_urgent=is_urgent)
+        order.append(name)
+        permit.give_back()
+
+    async with asyncio.TaskGroup() as tasks:
+        for name, is_urgent in (("a", False), ("b", False), ("urgent", True)):
+            tasks.create_task(take(name, is_urgent=is_urgent))
+        await asyncio.sleep(0)
+        first.give_back()
+    assert order == ["urgent", "a", "b"]
+    assert permits.free == 1
+
+
+async def test_permit_is_taken_and_given_back_once() -> None:
+    permits = Permits(2)
+    permit = Permit(permits)
+    await permit.take()
+    await permit.take()
+    assert permits.free == 1
+    permit.give_back()
+    permit.give_back()
+    assert permits.free == 2
+
+
+@pytest.mark.parametrize("is_handed_over", [False, True])
+async def test_permit_of_a_cancelled_waiter_is_not_lost(is_handed_over: bool) -> None:
+    permits = Permits(1)
+    first = Permit(permits)
+    await first.take()
+    waiter = asyncio.create_task(Permit(permits).take())
+    await asyncio.sleep(0)
+    if is_handed_over:
+        first.give_back()
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    first.give_back()
+    assert permits.free == 1
+
+
+async def test_nobody_asks_the_gate_who_could_not_call() -> None:
+    pipeline = Pipeline(concurrency=2)
+    limits = {Bucket.TEXT: parse_limit("100000/s")}
+    pipeline.accounts.known[ACCOUNT] = Account(ACCOUNT, Secret("IGAAtoken"), limits=limits)
+    pipeline.graph.hold = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(10):
+            delivery = a_delivery(id=f"r-{number}", recipient={"id": f"60000{number}"})
+            tasks.create_task(pipeline(delivery))
+        await pipeline.graph.called.wait()
+        await asyncio.sleep(0)
+        assert pipeline.gate.status()["remembered"] == 2
+        pipeline.graph.hold.set()
+    assert len(pipeline.graph.sent) == 10
+
+
+async def test_request_that_waits_in_hand_leaves_its_permit_to_others() -> None:
+    pipeline = Pipeline(concurrency=2)
+    other = Account("17841405822304999", Secret("IGAAother"))
+    pipeline.accounts.known[other.id] = other
+    pipeline.graph.hold = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        # The second waits for its turn behind the first; the third is somebody else's.
+        for delivery in (
+            a_delivery(id="first"),
+            a_delivery(id="second"),
+            a_delivery(id="third", account_id=other.id),
+        ):
+            tasks.create_task(pipeline(delivery))
+        await eventually(lambda: [each[0] for each in pipeline.graph.sent] == [ACCOUNT, other.id])
+        pipeline.graph.hold.set()
+    assert len(pipeline.graph.sent) == 3
