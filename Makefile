@@ -50,6 +50,11 @@ chaos: ## Break everything on purpose and balance the books: 10,000 requests, 30
 	@scripts/setup tests
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+.PHONY: bench
+bench: ## Measure against a bare loop and task queues (20 min), write docs/performance.md (ARGS="--help")
+	@scripts/bench-setup
+	@$(BIN)/python -m tests.bench --write $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Fuzz what reads foreign bytes, guided by coverage: 60 s each (ARGS=600 for longer)
 	@scripts/setup python

@@ -1,0 +1,16 @@
+"""Dramatiq: `dramatiq`, threads, one process.
+
+Set for speed: no middleware but the retries, which make a task survive an error at all.
+Its queues are classic ones.
+"""
+
+import os
+
+import dramatiq  # type: ignore[import-not-found]  # only in .venv-bench
+from dramatiq.brokers.rabbitmq import RabbitmqBroker  # type: ignore[import-not-found]
+from dramatiq.middleware import Retries  # type: ignore[import-not-found]
+
+from tests.bench.handlers.thread_calls import Calls
+
+dramatiq.set_broker(RabbitmqBroker(url=os.environ["BENCH_AMQP_URL"], middleware=[Retries()]))
+dramatiq.actor(Calls().send, actor_name="send", queue_name=os.environ["BENCH_QUEUE"])

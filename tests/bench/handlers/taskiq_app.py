@@ -1,0 +1,37 @@
+"""taskiq with taskiq-aio-pika: `taskiq worker`, uvloop (it takes it by itself), one process.
+
+Set for speed: no parsing of parameters by pydantic, no log line for each task, as many tasks
+at once as calls, and a prefetch far above the 10 it has by default.
+"""
+
+import os
+
+from taskiq import TaskiqEvents  # type: ignore[import-not-found]  # only in .venv-bench
+from taskiq_aio_pika import AioPikaBroker, Queue  # type: ignore[import-not-found]
+
+from tests.bench.handlers.async_calls import Calls
+
+broker = AioPikaBroker(
+    os.environ["BENCH_AMQP_URL"],
+    qos=int(os.environ["BENCH_PREFETCH"]),
+    task_queues=[Queue(name=os.environ["BENCH_QUEUE"], declare=False)],
+)
+
+
+async def _open(state: object) -> None:
+    calls = Calls()
+    await calls.open()
+    state.calls = calls  # type: ignore[attr-defined]  # taskiq's place for such things
+
+
+async def _close(state: object) -> None:
+    await state.calls.close()  # type: ignore[attr-defined]
+
+
+async def _send(request: dict[str, object]) -> None:
+    await broker.state.calls.send(request)
+
+
+broker.add_event_handler(TaskiqEvents.WORKER_STARTUP, _open)
+broker.add_event_handler(TaskiqEvents.WORKER_SHUTDOWN, _close)
+broker.task(task_name="send")(_send)
