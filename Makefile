@@ -76,6 +76,6 @@ lock: ## Write requirements.lock anew from pyproject.toml (UPGRADE=1 takes newer
 
 .PHONY: clean
 clean: ## Remove .venv, caches and build results
-	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-bench dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f .coverage .coverage.*
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

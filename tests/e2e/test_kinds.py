@@ -168,6 +168,8 @@ async def test_path_and_headers_are_those_meta_documents_and_the_token_is_nowher
     assert len(headers) == len(call.headers), "no header comes twice"
     assert headers.pop("user-agent", "igsend/").startswith("igsend/")
     assert headers == {
+        "accept": "application/json",
+        "accept-encoding": "identity",
         "authorization": f"Bearer {TOKEN}",
         "content-length": str(len(call.raw)),
         "content-type": "application/json",
