@@ -145,7 +145,7 @@ class GraphClient:
         reply = await self._within(limits, call, evidence)
         if isinstance(reply, Reply):
             return reply
-        if isinstance(reply.error, SlotMissedError):
+        if evidence.is_late or isinstance(reply.error, SlotMissedError):
             return Missed()
         return result_of_failure(reply.error, evidence, is_overdue=reply.is_overdue)
 

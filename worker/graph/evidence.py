@@ -6,12 +6,22 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import StreamWriter
 
+from worker.graph.punctual import SlotMissedError, has_passed
+
+# A turn of the event loop passes between having a connection and writing to it; more when the
+# process is held up just then. To stop a call there costs its connection.
+PLAINLY_LATE_S = 0.006
+
 
 @dataclass(slots=True)
 class Evidence:
-    """Filled in while the call is under way, read when it fails."""
+    """Filled in while the call is under way, read when it fails.
+
+    `is_late`: its slot had passed before the first byte, and none was written.
+    """
 
     is_written: bool = False
+    is_late: bool = False
     answer: aiohttp.ClientResponse | None = None
 
 
@@ -30,6 +40,9 @@ class WitnessedBody(aiohttp.BytesPayload):
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
+        if has_passed(by_s=PLAINLY_LATE_S):
+            self._evidence.is_late = True
+            raise SlotMissedError
         if not _is_closing(writer):
             self._evidence.is_written = True
         await super().write_with_length(writer, content_length)

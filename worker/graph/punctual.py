@@ -1,7 +1,7 @@
-"""A connector that gives no connection to a call whose slot has passed meanwhile."""
+"""A call whose slot has passed gets no connection, and sends no byte over the one it has."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -27,14 +27,18 @@ def leaving_by(latest: float | None) -> Iterator[None]:
         _latest.reset(token)
 
 
+def has_passed(*, by_s: float = 0.0) -> bool:
+    """Whether the slot of the call that runs here has passed, by more than `by_s` seconds."""
+    latest = _latest.get()
+    return latest is not None and time.time() > latest + by_s
+
+
 class PunctualConnector(aiohttp.TCPConnector):
     """Opening a connection can take longer than a slot lasts.
 
     Sent late, the call would be in one window with those after it. So it gives the connection,
     which is open now, back to the pool, and asks for another slot.
     """
-
-    now: Callable[[], float] = staticmethod(time.time)
 
     async def connect(
         self,
@@ -43,8 +47,7 @@ class PunctualConnector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # the library's signature
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
-        latest = _latest.get()
-        if latest is not None and self.now() > latest:
+        if has_passed():
             connection.release()
             raise SlotMissedError
         return connection
