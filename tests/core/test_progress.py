@@ -208,6 +208,11 @@ def test_call_that_is_granted_ends_the_doubt_and_what_was_said_of_it() -> None:
     assert not again.is_forced
 
 
+def test_call_that_is_granted_without_any_doubt_changes_nothing() -> None:
+    tried = Progress(attempts=2, first_seen=1_795_340_000.0, sent=("mid",))
+    assert tried.begun is tried
+
+
 def test_part_that_was_found_ends_what_was_said_of_the_doubt() -> None:
     looked_for = UNCONFIRMED._replace(replay=replace(FORCED, doubt=Doubt.VERIFY))
     found = looked_for.with_part(Sent("mid", None))
