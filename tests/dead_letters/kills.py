@@ -11,7 +11,7 @@ from tests.dead_letters.queues import Taker, a_taker
 from tests.dead_letters.report import Found, brief
 from tests.dead_letters.scene import Scene, a_scene_with_workers
 from tests.dead_letters.tool import dead, started
-from tests.dead_letters.witness import a_replay_witness
+from tests.dead_letters.witness import ReplayWitness, a_replay_witness
 from tests.replicas.site import Site
 from tests.support.pacing import until
 from tests.support.waiting import eventually
@@ -19,9 +19,10 @@ from tests.support.waiting import eventually
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """`latest_s` is how long a run may live after it has begun to read before it is killed.
+    """`latest_s` is how long a run may live before it is killed, from one of three moments.
 
-    Each `early_every`-th is killed within that time after its start instead.
+    Each `early_every`-th from its start, half of the others from when it has begun to read, the
+    rest from the first outcome of its replay.
     """
 
     letters: int = 6000
@@ -42,7 +43,7 @@ async def run(sizes: Sizes) -> Found:
     ):
         await scene.fill(sizes.letters)
         async with site.fleet(), a_replay_witness(scene) as witness:
-            await _kill(found, scene, sizes)
+            await _kill(found, scene, sizes, witness)
             await _to_the_end(found, scene, sizes)
             missing = await witness.wait_for(scene.selected, within_s=180)
             found.expect(not missing, f"{len(missing)} of the selected have no outcome")
@@ -54,15 +55,18 @@ async def run(sizes: Sizes) -> Found:
     return found
 
 
-async def _kill(found: Found, scene: Scene, sizes: Sizes) -> None:
+async def _kill(found: Found, scene: Scene, sizes: Sizes, witness: ReplayWitness) -> None:
     dice = Random(sizes.seed)
     for number in range(1, sizes.kills + 1):
+        batches = len(witness.batches)
         async with (
             a_taker(scene.url) as taker,
             started(*_replay(scene, sizes), settings=scene.settings) as running,
         ):
             if number % sizes.early_every:
                 await _begun(taker, scene)
+                if number % 2:
+                    await _heard_of(witness, more_than=batches)
             await until(time.time() + dice.uniform(0.0, sizes.latest_s))
             running.kill()
             await running.ended()
@@ -78,6 +82,13 @@ async def _begun(taker: Taker, scene: Scene) -> None:
     # A run that is over at once, with nothing left to replay, may not be seen.
     with suppress(TimeoutError):
         await eventually(is_reading, within_s=5)
+
+
+async def _heard_of(witness: ReplayWitness, *, more_than: int) -> None:
+    """Wait until the new run has replayed something."""
+    # It may have had nothing left to replay.
+    with suppress(TimeoutError):
+        await eventually(lambda: len(witness.batches) > more_than, within_s=20)
 
 
 def _judge_kills(found: Found, batches: set[str], sizes: Sizes) -> None:
