@@ -135,7 +135,17 @@ def test_token_is_never_written(value: object) -> None:
     assert TOKEN.encode() not in as_json({"value": value})
 
 
-@pytest.mark.parametrize("value", [a_request(), a_delivery(TEXT.encode()), [a_request(), 2**70]])
+@pytest.mark.parametrize(
+    "value",
+    [
+        a_request(),
+        a_delivery(TEXT.encode()),
+        [a_request(), 2**70],
+        # Named tuples hold what producers wrote too.
+        a_delivery(headers={"note": TEXT}),
+        ["\ud800", a_delivery(headers={"note": TEXT})],
+    ],
+)
 def test_message_text_is_never_written(value: object) -> None:
     assert TEXT.encode() not in as_json({"value": value})
 

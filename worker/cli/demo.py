@@ -148,9 +148,9 @@ def _judge(
         )
     sent = sum(request.reason is None for request in requests)
     console.print(
-        f"{sent} requests were sent, {len(requests) - sent} ended in the dead-letter queue they "
-        f"belong to. The sandbox took {len(world.sandbox.accepted)} messages. "
-        f"{took_s:.0f} s in all.\n"
+        f"{sent} requests were sent, {len(requests) - sent} ended each in its dead-letter queue. "
+        f"The sandbox took {len(world.sandbox.accepted)} messages: one request has three parts, "
+        f"and one message was taken although its answer never came. {took_s:.0f} s in all.\n"
     )
 
 

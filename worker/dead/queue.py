@@ -144,7 +144,7 @@ class DeadQueue:
     ) -> bool:
         """Go through what is left of the letters once; False when another pass has to go on."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + LONGEST_HOLD_S
+        until, is_through = loop.time() + LONGEST_HOLD_S, False
         async with self._scan(selection, tally.left) as scan:
             try:
                 for message in scan:
@@ -155,13 +155,13 @@ class DeadQueue:
                     if loop.time() > until:
                         break
                 else:
-                    until = float("inf")
+                    is_through = True
                 await replayer.settle()
                 await scan.acks_are_taken()
             except asyncio.CancelledError:
                 await replayer.let_go()
                 raise
-        return replayer.is_done or until == float("inf")
+        return is_through or replayer.is_done
 
     def _scan(
         self, selection: Selection, total: int, *, at_most: int | None = None

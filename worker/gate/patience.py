@@ -56,19 +56,18 @@ async def patiently(
     # By both clocks: one of them may be set, or stand still in a test.
     loop = asyncio.get_running_loop()
     loop_end, clock_end = loop.time() + HOLD_S, clock.now() + HOLD_S
-    while True:
-        left_s = min(loop_end - loop.time(), clock_end - clock.now())
-        match answer:
-            case TurnSoon():
-                await _called(answer.called, within_s=min(POLL_S, left_s))
-                reserved = None
-            case SlotSoon():
-                await clock.sleep_until(answer.at)
-                reserved = answer.reserved
-            case _:
-                return answer
-        left_s = min(loop_end - loop.time(), clock_end - clock.now())
-        answer = await decide(Patience(left_s > 0, isinstance(answer, SlotSoon), reserved))
+
+    def left_s() -> float:
+        return min(loop_end - loop.time(), clock_end - clock.now())
+
+    while isinstance(answer, TurnSoon | SlotSoon):
+        if isinstance(answer, TurnSoon):
+            await _called(answer.called, within_s=min(POLL_S, left_s()))
+            answer = await decide(Patience(may_wait=left_s() > 0))
+        else:
+            await clock.sleep_until(answer.at)
+            answer = await decide(Patience(left_s() > 0, has_waited=True, reserved=answer.reserved))
+    return answer
 
 
 async def _called(called: asyncio.Event, *, within_s: float) -> None:

@@ -29,7 +29,7 @@ class Consumer:
         self._drain = drain
         self._on_failure = on_failure
         self._tasks: set[asyncio.Task[None]] = set()
-        self._broken: asyncio.Future[None] | None = None
+        self._group: asyncio.TaskGroup | None = None
 
     @property
     def in_hand(self) -> int:
@@ -39,41 +39,27 @@ class Consumer:
     async def run(self, stop: asyncio.Event, *, drain_s: float) -> bool:
         """Own the deliveries until `stop`, then drain; True when all were settled.
 
-        What is still being sent after `drain_s` seconds is cut and settled as unknown. Raises what
-        a delivery could not be handed back for.
+        What is still being sent after `drain_s` seconds is cut and settled as unknown.
         """
-        broken = self._broken = asyncio.get_running_loop().create_future()
-        stopping = asyncio.ensure_future(stop.wait())
-        try:
-            await asyncio.wait((stopping, broken), return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            await stop.wait()
             self._drain.begin()
             if not await self._settled_within(drain_s):
                 self._drain.cut()
             is_clean = await self._settled_within(SETTLE_S)
-        finally:
-            self._broken = None
-            for task in (stopping, *self._tasks):
+            self._group = None
+            for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        if broken.done():
-            broken.result()
         return is_clean
 
     def submit(self, delivery: Delivery) -> None:
         """Start a task for the delivery; what arrives after the end stays with the broker."""
-        if self._broken is None:
+        if self._group is None:
             return
-        # Not by a task group: that takes a third of the time that starting and ending one takes.
-        task = asyncio.ensure_future(self._handle(delivery))
+        task = self._group.create_task(self._handle(delivery))
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and self._broken is not None and not self._broken.done():
-            # Not even handing it back worked: `run` ends with this.
-            self._broken.set_exception(error)
+        task.add_done_callback(self._tasks.discard)
 
     async def _handle(self, delivery: Delivery) -> None:
         try:

@@ -4,6 +4,8 @@ When a connection is lost the broker delivers again what is still being sent. Th
 delivery must not start a second send: its tag gets the ack of the first one's work.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from worker.core.account import Account
@@ -67,10 +69,11 @@ class InFlight:
     def running(self, request: SendRequest) -> Attempt | None:
         return self._attempts.get(request.key)
 
-    def add(self, attempt: Attempt) -> None:
-        """Make the attempt joinable."""
+    @contextmanager
+    def holding(self, attempt: Attempt) -> Iterator[None]:
+        """Keep the attempt joinable until the block ends."""
         self._attempts[attempt.request.key] = attempt
-
-    def remove(self, attempt: Attempt) -> None:
-        """Let no further delivery join it."""
-        del self._attempts[attempt.request.key]
+        try:
+            yield
+        finally:
+            del self._attempts[attempt.request.key]

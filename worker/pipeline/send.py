@@ -137,7 +137,7 @@ class Sender:
         attempt.is_calling = True
         attempt.api_calls += 1
         try:
-            with self._drain.calling():
+            async with self._drain.calling():
                 result = await self._graph.send(
                     account,
                     part,

@@ -4,6 +4,7 @@ Our own events do not pass through the standard library's logging; what librarie
 into the same stream.
 """
 
+import atexit
 import sys
 import time
 from collections.abc import MutableMapping
@@ -31,6 +32,9 @@ def configure_logging(level: Level, format: Format, *, stream: BinaryIO | None =
     set-up they were bound with.
     """
     stream = sys.stderr.buffer if stream is None else stream
+    log_stream = LogStream(stream)
+    # What a loop that has ended meanwhile did not write any more.
+    atexit.register(log_stream.flush)
     is_console = format == "console" or (format == "auto" and stream.isatty())
     structlog.configure(
         processors=[
@@ -38,7 +42,7 @@ def configure_logging(level: Level, format: Format, *, stream: BinaryIO | None =
             _Console(colors=stream.isatty()) if is_console else _json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=_Factory(LogStream(stream)),
+        logger_factory=_Factory(log_stream),
         cache_logger_on_first_use=False,
     )
     route_library_logs()

@@ -1,6 +1,5 @@
 """The seven ways a pass can end, as logs and metrics name them."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 
 from worker.core.outcome import (
@@ -29,16 +28,18 @@ class OutcomeClass(StrEnum):
 
 def class_of(outcome: Outcome) -> OutcomeClass:
     """Name how the pass ended."""
-    if isinstance(outcome, Dead):
-        is_held = outcome.reason is Reason.UNCONFIRMED
-        return OutcomeClass.HELD if is_held else OutcomeClass.FAILED
-    return _CLASSES[type(outcome)]
-
-
-_CLASSES: Mapping[type[Outcome], OutcomeClass] = {
-    Completed: OutcomeClass.SENT,
-    Postponed: OutcomeClass.POSTPONED,
-    Retrying: OutcomeClass.RETRYING,
-    Duplicate: OutcomeClass.DUPLICATE,
-    HandedBack: OutcomeClass.HANDED_BACK,
-}
+    match outcome:
+        case Completed():
+            return OutcomeClass.SENT
+        case Dead(reason=Reason.UNCONFIRMED):
+            return OutcomeClass.HELD
+        case Dead():
+            return OutcomeClass.FAILED
+        case Postponed():
+            return OutcomeClass.POSTPONED
+        case Retrying():
+            return OutcomeClass.RETRYING
+        case Duplicate():
+            return OutcomeClass.DUPLICATE
+        case HandedBack():  # pragma: no branch  # mypy checks that no case is missing
+            return OutcomeClass.HANDED_BACK
