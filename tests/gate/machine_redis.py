@@ -66,6 +66,13 @@ class SharedRedis:
                 loop.call_later(WAY_S, hear, message)
         return answer
 
+    def send(self, *command: Argument) -> Any:
+        """Send a plain command at this very moment of the test."""
+        self._connection.send_packed_command(  # type: ignore[no-untyped-call]
+            [pack(*command)], check_health=False
+        )
+        return self._connection.read_response()
+
     def _load(self, script: Script, said: str) -> str:
         text = script.text.replace("redis.call('TIME')", "{ARGV[#ARGV], '0'}")
         assert text != script.text, "each script asks for the time"
@@ -107,13 +114,19 @@ class StoreAtOnce(Store):
         self._is_cut = True
 
     async def call(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        return await self._made(lambda: self._shared.run(script, keys, args))
+
+    async def command(self, keys: Sequence[str], *command: Argument) -> Any:
+        return await self._made(lambda: self._shared.send(*command))
+
+    async def _made(self, call: Callable[[], Any]) -> Any:
         fault = self._shared.faults.popleft() if self._shared.faults else Fault.NONE
         await lapse(WAY_S)
         if self._is_cut:
             await asyncio.get_running_loop().create_future()
         if fault is not Fault.NONE:
             self._on_fault()
-        answer = None if fault is Fault.NOT_MADE else self._shared.run(script, keys, args)
+        answer = None if fault is Fault.NOT_MADE else call()
         await lapse(WAY_S)
         if fault is not Fault.NONE:
             raise StoreUnavailable(fault.value)

@@ -24,6 +24,7 @@ from worker.core.rate_limit import PUBLISHED_LIMITS, Limit, Pace
 from worker.core.reason import Reason
 from worker.core.request import OnUnknown, SendRequest
 from worker.gate.patience import FRESH, Patience
+from worker.gate.redis.codec import digest_of
 from worker.gate.redis.platform import PlatformState
 from worker.gate.redis.redis_time import RedisTime
 from worker.gate.redis.store import Store
@@ -99,7 +100,6 @@ class Arguments:
             **self.of_request(request, nonce, progress),
             **of_patience(patience or FRESH),
             "born": self._born_of(request.account_id),
-            "generation_s": self._generation_s,
             "batch": "" if progress.replay is None else progress.replay.batch,
             "replays": 0 if progress.replay is None else progress.replay.count,
             "token": "" if account is None else _token_digest(account),
@@ -134,6 +134,7 @@ class Arguments:
         return {
             **self.of_place(request, nonce),
             "wakes": self._wakes,
+            "generation_s": self._generation_s,
             "attempts": progress.attempts,
             "sent": len(progress.sent),
         }
@@ -181,9 +182,10 @@ class Arguments:
             case Duplicate():
                 raise ValueError("a duplicate ends nothing")
 
-    def of_settling(self) -> dict[str, Any]:
-        """Give what it takes to note that an outcome was published."""
-        return {"generation_s": self._generation_s}
+    def mark_of(self, request: SendRequest) -> tuple[list[str], str, bytes]:
+        """Say where it is noted that an outcome is not published yet: keys, the hash, its field."""
+        keys = self.keys(request.account_id)
+        return keys, f"{keys[0]}u", digest_of(request.id)
 
     @property
     def _generation_s(self) -> float:

@@ -1,4 +1,4 @@
-"""One call of a script: what goes out, and who waits for the reply."""
+"""One call of a script, or one plain command: what goes out, and who waits for the reply."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,9 +16,12 @@ NO_REPLY = object()
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """`reply` is NO_REPLY until there is one; an error that Redis answered is a reply."""
+    """`reply` is NO_REPLY until there is one; an error that Redis answered is a reply.
 
-    script: Script
+    Without a `script`, `args` are a whole command.
+    """
+
+    script: Script | None
     keys: Sequence[str]
     args: Sequence[Argument]
     packed: bytes
@@ -29,6 +32,10 @@ class Call:
     def of(cls, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> "Call":
         packed = pack(b"EVALSHA", script.sha, len(keys), *keys, *args)
         return cls(script, keys, args, packed, asyncio.get_running_loop().create_future())
+
+    @classmethod
+    def plain(cls, keys: Sequence[str], command: Sequence[Argument]) -> "Call":
+        return cls(None, keys, command, pack(*command), asyncio.get_running_loop().create_future())
 
     def settle(self, where: str, *, lost: str) -> None:
         """Hand the reply to who waits for it; `lost` says why there may be none."""

@@ -59,11 +59,17 @@ RENEW_EVERY_S = 10.0
 # How long before its slot a request asks for it again; what the way to Redis may take under load.
 EARLY_S = 0.05
 REFRESH_EVERY_S = 0.25
+# For so long after a request was concluded no other worker can have taken its record over: half of
+# the lease that the scripts give.
+SURELY_OURS_S = 15.0
 
 
 @dataclass(slots=True)
 class Held:
-    """A request in this worker's hands: the nonce of its attempt, its slot, and since when."""
+    """A request in this worker's hands: the nonce of its attempt, its slot, and since when.
+
+    `since` is when the attempt was granted, or when its end was written.
+    """
 
     request: SendRequest
     nonce: str
@@ -310,10 +316,17 @@ class RedisGate:
         await lasting(lambda: self._ask_no_more(nonce))
         if event is None:
             self._held.pop(request.key, None)
+        else:
+            self._held[request.key] = Held(request, nonce, self._clock.now(), 0)
 
     async def settled(self, request: SendRequest) -> None:
-        self._held.pop(request.key, None)
-        await self._scripts.insist(scripts.SETTLED, request, self._arguments.of_settling())
+        held = self._held.pop(request.key)
+        if self._clock.now() > held.since + SURELY_OURS_S:
+            facts = self._arguments.of_place(request, held.nonce)
+            await self._scripts.insist(scripts.SETTLED, request, facts)
+            return
+        keys, marks, mark = self._arguments.mark_of(request)
+        await lasting(lambda: self._store.command(keys, b"HDEL", marks, mark))
 
     async def read_slot(self, account: Account) -> float | None:
         facts = self._arguments.of_read(account)

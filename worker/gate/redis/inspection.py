@@ -313,8 +313,9 @@ def _request(request_id: str, account_id: str, answer: Sequence[Any]) -> Request
     record, ended, place = answer[2], answer[3], _place(answer[4])
     state = RequestState(request_id, account_id, _now(answer), Where.ENDED, place=place)
     if ended:
-        return replace(state, event=_event(ended[FINGERPRINT_SIZE:], state))
-    found, nonce, lease, since, progress, event = record
+        event = _event(ended[FINGERPRINT_SIZE:], state)
+        return replace(_seen_to(state, _holder(answer[5])), event=event)
+    found, nonce, lease, since, progress = record
     if found is None:
         if place is None:
             return None
@@ -325,8 +326,6 @@ def _request(request_id: str, account_id: str, answer: Sequence[Any]) -> Request
         worker=nonce.decode().partition(":")[0] if float(lease) else None,
         lease_until=float(lease) or None,
     )
-    if event:
-        return replace(state, event=_event(event, state), place=None)
     known = unpack_progress(progress) if progress else Progress()
     return replace(
         state,
@@ -334,6 +333,18 @@ def _request(request_id: str, account_id: str, answer: Sequence[Any]) -> Request
         parts_sent=len(known.sent),
         checks=known.checks,
         since=float(since) or None,
+    )
+
+
+def _seen_to(state: RequestState, publisher: Holder) -> RequestState:
+    """Tell of the worker that is to publish how the request ended, if it did not yet."""
+    if not publisher.in_hand:
+        return state
+    return replace(
+        state,
+        where=Where.CONCLUDED,
+        worker=publisher.worker and publisher.worker.partition(":")[0],
+        lease_until=publisher.at,
     )
 
 
@@ -349,6 +360,6 @@ def _place(values: Sequence[Any] | None) -> Place | None:
 
 
 def _holder(value: bytes | None) -> Holder:
-    """Read "<moment>|<worker>"."""
+    """Read "<moment>|<worker>", which nobody has where there is none."""
     moment, _, worker = (value or b"0|").decode().partition("|")
     return Holder(float(moment) or None, in_hand=worker != "", worker=worker or None)

@@ -56,9 +56,15 @@ class Store:
         trip and keep their order. Raises StoreUnavailable, after which the call may have taken
         effect; an error in the script itself is raised as redis-py's ResponseError.
         """
-        call = Call.of(script, keys, args)
+        return await self._answer(Call.of(script, keys, args))
+
+    async def command(self, keys: Sequence[str], *command: Argument) -> Any:
+        """Send a plain command about `keys`, in its order among the calls; raises like `call`."""
+        return await self._answer(Call.plain(keys, command))
+
+    async def _answer(self, call: Call) -> Any:
         try:
-            self._lane_of(keys).add(call)
+            self._lane_of(call.keys).add(call)
         except StoreUnavailable:
             # Whoever tries again at once must not keep the loop from reconnecting.
             await asyncio.sleep(0)

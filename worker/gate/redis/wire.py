@@ -71,7 +71,7 @@ class Wire:
             self._loaded.clear()
 
     async def _once(self, calls: Sequence[Call]) -> None:
-        scripts = {call.script.sha: call.script for call in calls}
+        scripts = {call.script.sha: call.script for call in calls if call.script is not None}
         new = [script for sha, script in scripts.items() if sha not in self._loaded]
         loads = [pack(b"SCRIPT", b"LOAD", script.text) for script in new]
         replies: list[Any] = []
@@ -89,8 +89,8 @@ class Wire:
                 self._loaded.add(script.sha)
         for call in calls:
             # Why it could not be loaded says more than that it is not there.
-            if isinstance(call.reply, NoScriptError) and call.script.sha in refused:
-                call.reply = refused[call.script.sha]
+            if isinstance(call.reply, NoScriptError) and call.script is not None:
+                call.reply = refused.get(call.script.sha, call.reply)
 
     async def _exchange(self, packed: bytes, count: int, replies: list[Any]) -> None:
         read = self._connection.read_response

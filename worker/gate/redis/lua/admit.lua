@@ -3,16 +3,6 @@
 local id, fingerprint, progress = ARGV[2], ARGV[3], ARGV[4]
 local record = P .. 'o:' .. id
 
-local function ended()
-  local generation = math.floor(now / ask.generation_s)
-  for back = 0, 2 do
-    local found = redis.call('HGET', P .. 'e:' .. (generation - back), id)
-    if found then
-      return found, P .. 'e:' .. (generation - back)
-    end
-  end
-end
-
 local function doubtful(since)
   local rank = line_up(id)
   if rank > 0 and since > 0 then
@@ -59,22 +49,41 @@ end
 -- What the ledger knows. An answer, or nil when the request may run from `progress` on.
 local is_repeated = false
 
+-- Its place is its own to keep; this copy only looks again later.
+local function elsewhere(lease)
+  return {'not yet', text(now), text(math.min(lease, now + HOLD_S) + 0.5), 'elsewhere'}
+end
+
+local function known_to_have_ended()
+  local packed, generation = ended(id)
+  if not packed then
+    return nil
+  end
+  if string.sub(packed, 1, 8) ~= fingerprint then
+    return {'reused', text(now)}
+  end
+  local event, lease = string.sub(packed, 9), unpublished(id)
+  if lease and lease > now then
+    return elsewhere(lease)
+  end
+  local runs_again
+  if lease then
+    runs_again = has_its_letter(event)
+  else
+    runs_again = may_run_again(event)
+  end
+  if not runs_again then
+    return {'concluded', text(now), event, lease and '0' or '1'}
+  end
+  redis.call('HDEL', generation, id)
+  redis.call('HDEL', P .. 'u', id)
+end
+
 local function known()
   local v = redis.call('HMGET', record, 'fingerprint', 'state', 'nonce', 'lease', 'since',
-    'progress', 'attempts', 'sent', 'event')
+    'progress', 'attempts', 'sent')
   if not v[1] then
-    local event, key = ended()
-    if not event then
-      return nil
-    end
-    if string.sub(event, 1, 8) ~= fingerprint then
-      return {'reused', text(now)}
-    end
-    if not may_run_again(string.sub(event, 9)) then
-      return {'concluded', text(now), string.sub(event, 9), '1'}
-    end
-    redis.call('HDEL', key, id)
-    return nil
+    return known_to_have_ended()
   end
   if v[1] ~= fingerprint then
     return {'reused', text(now)}
@@ -83,15 +92,7 @@ local function known()
   -- The same question again: its first answer was lost, and nothing was sent for it.
   is_repeated = is_ours and v[2] == 'running'
   if not is_ours and is_alive and v[2] ~= 'waiting' then
-    -- Its place is its own to keep; this copy only looks again later.
-    return {'not yet', text(now), text(math.min(number(v[4]), now + HOLD_S) + 0.5), 'elsewhere'}
-  end
-  if v[2] == 'concluded' then
-    if has_its_letter(v[9]) then
-      redis.call('DEL', record)
-      return nil
-    end
-    return {'concluded', text(now), v[9], '0'}
+    return elsewhere(number(v[4]))
   end
   local stored_sent, stored_attempts = number(v[8]), number(v[7])
   if stored_sent > ask.sent or (stored_sent == ask.sent and stored_attempts > ask.attempts) then

@@ -7,8 +7,7 @@ local record = P .. 'o:' .. id
 if ask.unused then
   give_back(ask.unused)
 end
-local nonce = redis.call('HGET', record, 'nonce')
-if nonce and nonce ~= ask.nonce then
+if is_lost(record, id) then
   -- This worker was away for longer than its lease, and another one has taken over.
   return {'not yet', text(now), text(now + HOLD_S), 'elsewhere'}
 end

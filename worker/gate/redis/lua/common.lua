@@ -3,6 +3,7 @@
 -- used. ARGV[1] is a JSON object, `ask`. The time is always that of Redis, never a worker's.
 --
 -- Keys: o:<id>  an open request (hash)            e:<n>     how requests ended (hash, by generation)
+--       u       ended, but not known to be published: "<lease>|<nonce>" by id (hash)
 --       r       the buckets (hash)                c         why the account is closed (hash)
 --       t:<who> the queue of a conversation       h:<who>   who holds a place there, until when
 --       m:<who> message ids of the last sends
@@ -58,11 +59,16 @@ local function look_at_birth()
   end
 end
 
+local windows = {}
+
 -- One bucket: arrival, bulk (the same among bulk that waits in hand), schedule and bulk schedule of
 -- what is parked. A Redis that came up empty has forgotten slots that workers may still hold: until
 -- they are used up, and every burst is paid back, its buckets count as full.
 local function window(pace)
   local name = pace.bucket
+  if windows[name] then
+    return windows[name]
+  end
   local v = redis.call('HMGET', P .. 'r', name .. ':a', name .. ':b', name .. ':s', name .. ':x')
   local w = {a = number(v[1]), b = number(v[2]), s = number(v[3]), x = number(v[4])}
   look_at_birth()
@@ -70,11 +76,13 @@ local function window(pace)
   if now < full_until then
     w.a = math.max(w.a, full_until)
   end
+  windows[name] = w
   return w
 end
 
 local function keep(pace, field, moment, w)
   redis.call('HSET', P .. 'r', pace.bucket .. ':' .. field, text(moment))
+  w[field] = moment
   local left = math.max(moment, w.a, w.s, w.x) - now + 60
   if redis.call('PTTL', P .. 'r') < left * 1000 then
     expire(P .. 'r', left + 60)
@@ -89,9 +97,9 @@ local function reserve(pace, latest)
   if slot > latest then
     return nil
   end
-  local after = math.max(w.a, slot) + pace.interval
+  local before, after = w.a, math.max(w.a, slot) + pace.interval
   keep(pace, 'a', after, w)
-  return slot, w.a, after
+  return slot, before, after
 end
 
 -- Only the last reservation can be undone; one that others have followed is lost.
@@ -99,6 +107,7 @@ local function give_back(unused)
   local field = unused.bucket .. ':a'
   if number(redis.call('HGET', P .. 'r', field)) == tonumber(unused.after) then
     redis.call('HSET', P .. 'r', field, unused.before)
+    windows[unused.bucket] = nil
   end
 end
 
@@ -161,13 +170,16 @@ local function place_of(id)
   return tonumber(moment), worker
 end
 
-local function hold_place(id, moment, worker)
-  if not redis.call('ZSCORE', queue, id) then
-    return
-  end
+local function take_place(id, moment, worker)
   redis.call('HSET', holders, id, text(moment) .. '|' .. worker)
   expire(holders, ask.keep_s)
   expire(queue, ask.keep_s)
+end
+
+local function hold_place(id, moment, worker)
+  if redis.call('ZSCORE', queue, id) then
+    take_place(id, moment, worker)
+  end
 end
 
 local function call_next()
@@ -181,26 +193,41 @@ local function call_next()
 end
 
 local function leave(id)
-  local was_head = redis.call('ZRANK', queue, id) == 0
+  local first = redis.call('ZRANGE', queue, 0, 1)
+  if #first == 1 and first[1] == id then
+    -- Nobody waits: what most conversations look like.
+    redis.call('DEL', queue, holders)
+    return
+  end
   redis.call('ZREM', queue, id)
   redis.call('HDEL', holders, id)
-  if was_head then
+  if first[1] == id then
     call_next()
   end
 end
 
-local function line_up(id)
+-- Those that were parked and did not come back, or whose worker died, are no longer waited for.
+local function head_for(id)
   while true do
     local head = redis.call('ZRANGE', queue, 0, 0)[1]
     if not head or head == id then
-      break
+      return head
     end
     local moment = place_of(head)
     if moment + LOST_S > now then
-      break
+      return head
     end
     redis.call('ZREM', queue, head)
     redis.call('HDEL', holders, head)
+  end
+end
+
+-- The request's place in the queue of its conversation, from 0.
+local function line_up(id)
+  if not head_for(id) then
+    redis.call('ZADD', queue, 1, id)
+    take_place(id, now + LEASE_S, ask.worker)
+    return 0
   end
   local due, worker = place_of(id)
   if worker == '' and due > 0 then
@@ -210,7 +237,7 @@ local function line_up(id)
     local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')
     redis.call('ZADD', queue, number(last[2]) + 1, id)
   end
-  hold_place(id, now + LEASE_S, ask.worker)
+  take_place(id, now + LEASE_S, ask.worker)
   return redis.call('ZRANK', queue, id)
 end
 
@@ -281,19 +308,22 @@ local function begin_to_ask(id)
   end
 end
 
--- The one that asked got no answer: the next one may ask.
-local function give_up_asking(id)
+local function is_asking(id)
   local v = redis.call('HMGET', P .. 'c', 'probed', 'asker')
-  if v[1] == '1' and v[2] == id then
-    redis.call('HSET', P .. 'c', 'probed', '0', 'until', text(now))
-  end
+  return v[1] == '1' and v[2] == id
 end
 
 -- Only the one that asks opens it: others were under way when it closed.
 local function reopen(id)
-  local v = redis.call('HMGET', P .. 'c', 'probed', 'asker')
-  if v[1] == '1' and v[2] == id then
+  if is_asking(id) then
     redis.call('DEL', P .. 'c')
+  end
+end
+
+-- The one that asked got no answer: the next one may ask.
+local function give_up_asking(id)
+  if is_asking(id) then
+    redis.call('HSET', P .. 'c', 'probed', '0', 'until', text(now))
   end
 end
 
@@ -304,6 +334,43 @@ local function write(record, fingerprint, state, lease, since, progress)
     'lease', text(lease), 'since', text(since), 'progress', progress,
     'attempts', ask.attempts, 'sent', ask.sent)
   expire(record, ask.keep_s)
+end
+
+-- The packed event of a request that ended, and in which generation it is kept.
+local function ended(id)
+  local generation = math.floor(now / ask.generation_s)
+  for back = 0, 2 do
+    local key = P .. 'e:' .. (generation - back)
+    local event = redis.call('HGET', key, id)
+    if event then
+      return event, key
+    end
+  end
+end
+
+-- Until its outcome is published (the worker then deletes the mark), whoever finds it after its
+-- lease publishes it.
+local function mark_unpublished(id)
+  redis.call('HSET', P .. 'u', id, text(now + LEASE_S) .. '|' .. ask.nonce)
+  expire(P .. 'u', ask.keep_s)
+end
+
+-- Until when its worker sees to it, and which attempt that was; nil once it is published.
+local function unpublished(id)
+  local mark = redis.call('HGET', P .. 'u', id)
+  if mark then
+    local lease, nonce = string.match(mark, '^([^|]*)|(.*)$')
+    return tonumber(lease), nonce
+  end
+end
+
+-- An attempt that this worker does not have any more: another one took it over, or ended it.
+local function is_lost(record, id)
+  local nonce = redis.call('HGET', record, 'nonce')
+  if nonce then
+    return nonce ~= ask.nonce
+  end
+  return ended(id) ~= nil
 end
 
 -- No attempt is under way: what is worth keeping is only what earlier ones came to.

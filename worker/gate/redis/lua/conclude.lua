@@ -5,8 +5,17 @@ local id, fingerprint, progress, event = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local record = P .. 'o:' .. id
 local ending = ask.ending
 
-local nonce = redis.call('HGET', record, 'nonce')
-if nonce and nonce ~= ask.nonce and ending ~= 'ended' then
+local function end_with(packed)
+  local generation = P .. 'e:' .. math.floor(now / ask.generation_s)
+  redis.call('HSET', generation, id, packed)
+  if redis.call('PTTL', generation) < 0 then
+    expire(generation, 3 * ask.generation_s)
+  end
+  mark_unpublished(id)
+  redis.call('DEL', record)
+end
+
+if ending ~= 'ended' and is_lost(record, id) then
   -- This was concluded before and only the answer was lost, or this worker was away for longer than
   -- its lease: by now another one has the request in hand.
   return {'done', text(now)}
@@ -17,13 +26,12 @@ end
 if ask.went_well then
   remember(ask.message_id)
   reopen(id)
+else
+  give_up_asking(id)
 end
-give_up_asking(id)
 
 if ending == 'ended' then
-  -- Until it is published (settled.lua), whoever finds it with a dead lease publishes it.
-  write(record, fingerprint, 'concluded', now + LEASE_S, 0, '')
-  redis.call('HSET', record, 'event', event)
+  end_with(fingerprint .. event)
 elseif ending == 'doubtful' then
   write(record, fingerprint, 'doubtful', 0, ask.in_doubt_since, progress)
 else

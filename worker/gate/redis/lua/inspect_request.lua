@@ -4,8 +4,7 @@ local P, id, who = KEYS[1], ARGV[1], ARGV[3]
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 
-local record = redis.call('HMGET', P .. 'o:' .. id, 'state', 'nonce', 'lease', 'since', 'progress',
-  'event')
+local record = redis.call('HMGET', P .. 'o:' .. id, 'state', 'nonce', 'lease', 'since', 'progress')
 
 local ended = false
 local generation = math.floor(now / tonumber(ARGV[2]))
@@ -25,4 +24,4 @@ if who ~= '' then
       redis.call('HGET', holders, head)}
   end
 end
-return {clock[1], clock[2], record, ended, place}
+return {clock[1], clock[2], record, ended, place, redis.call('HGET', P .. 'u', id)}
