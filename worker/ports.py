@@ -7,6 +7,7 @@ from worker.core.account import Account
 from worker.core.admission import Admission, Closed, NotYet
 from worker.core.ask import Ask
 from worker.core.delivery import Delivery
+from worker.core.departure import Departure
 from worker.core.outcome import Dead, Outcome
 from worker.core.outcome_event import OutcomeEvent
 from worker.core.progress import Progress
@@ -111,11 +112,11 @@ class Graph(Protocol):
         *,
         tag: Mapping[str, object],
         is_first_attempt: bool,
-        latest: float | None = None,
+        departure: Departure | None = None,
     ) -> SendResult:
         """POST one part; every library failure becomes a result. Never retries by itself.
 
-        A call that cannot leave by `latest` (unix seconds) is Missed.
+        A call that cannot leave in time is Missed.
         """
         ...
 

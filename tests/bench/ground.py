@@ -71,13 +71,20 @@ class Ground:
             counts = {name: await _depth(channel, name) for name in self._queues(contender)}
         return {name: count for name, count in counts.items() if count}
 
-    async def is_consumed(self, contender: Contender) -> bool:
-        """Say whether a worker consumes all that its requests can come by."""
+    async def waiting(self) -> int:
+        """Count the requests that no igsend worker has in hand yet and that are not parked."""
+        names = (*NAMES.send_queues, NAMES.bulk_queue)
+        async with await aio_pika.connect(self.rabbit.amqp_url) as connection:
+            channel = await connection.channel()
+            return sum([await _depth(channel, name) for name in names])
+
+    async def is_consumed(self, contender: Contender, *, by: int = 1) -> bool:
+        """Say whether so many workers consume all that its requests can come by."""
         names = NAMES.send_queues if contender.is_igsend else (contender.queue,)
         async with await aio_pika.connect(self.rabbit.amqp_url) as connection:
             channel = await connection.channel()
             counts = [(await _declaration(channel, name)).consumer_count for name in names]
-        return all(counts)
+        return all(count is not None and count >= by for count in counts)
 
     @staticmethod
     def _queues(contender: Contender) -> list[str]:

@@ -42,7 +42,7 @@ async def latency(
     accepted_file, published_file = _fresh(ground.folder, contender.name)
     await ground.prepare(contender)
     async with (
-        _a_sink(accepted_file) as (sink, url),
+        a_latency_sink(accepted_file) as (sink, url),
         a_worker(contender, replace(place, sink_url=url), log) as child,
     ):
         await eventually(lambda: _is_consuming(child, contender, ground))
@@ -120,10 +120,13 @@ async def _is_consuming(child: Child, contender: Contender, ground: Ground) -> b
 
 
 @asynccontextmanager
-async def _a_sink(file: Path) -> AsyncIterator[tuple[Child, str]]:
+async def a_latency_sink(
+    file: Path, *, answer_after_s: float = 0.0
+) -> AsyncIterator[tuple[Child, str]]:
+    """Run the sink that writes down what came when; a GET asks it how many came."""
     child = Child(
         "latency-sink",
-        [sys.executable, "-m", "tests.bench.latency_sink", str(file)],
+        [sys.executable, "-m", "tests.bench.latency_sink", str(file), str(answer_after_s)],
         environment=environment({"PYTHONPATH": str(ROOT)}),
         log=file.with_suffix(".sink.log"),
     )

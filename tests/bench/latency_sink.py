@@ -1,4 +1,6 @@
-"""A sink that writes down when it got which request: `latency_sink.py FILE`, until SIGTERM.
+"""A sink that writes down when it got which request: `latency_sink.py FILE SECONDS`, until SIGTERM.
+
+It answers so many seconds later.
 
 nginx cannot log a mark in a body without passing the request on. At half load this one, on a bare
 socket, is idle most of the time; all contenders have the same.
@@ -22,10 +24,11 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length:
 
 
 class Connection(asyncio.Protocol):
-    """Reads one request after the other and answers each at once; a GET asks how many came."""
+    """Reads one request after the other and answers each; a GET asks how many came."""
 
-    def __init__(self, accepted: list[tuple[str, float]]) -> None:
+    def __init__(self, accepted: list[tuple[str, float]], answer_after_s: float) -> None:
         self._accepted = accepted
+        self._answer_after_s = answer_after_s
         self._unread = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -50,18 +53,23 @@ class Connection(asyncio.Protocol):
         if mark is None:
             raise ValueError("a request without a mark")
         self._accepted.append((mark[1].decode(), time.time()))
-        self._answer(_CONTENT % len(self._accepted))
+        content = _CONTENT % len(self._accepted)
+        if self._answer_after_s:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._answer_after_s, self._answer, content)
+        else:
+            self._answer(content)
 
     def _answer(self, content: bytes) -> None:
         self._transport.write(_ANSWER % (len(content), content))
 
 
-async def _serve() -> list[tuple[str, float]]:
+async def _serve(answer_after_s: float) -> list[tuple[str, float]]:
     accepted: list[tuple[str, float]] = []
     is_over = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, is_over.set)
-    server = await loop.create_server(lambda: Connection(accepted), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Connection(accepted, answer_after_s), "127.0.0.1", 0)
     sys.stdout.write(f"port={server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await is_over.wait()
@@ -70,5 +78,5 @@ async def _serve() -> list[tuple[str, float]]:
 
 
 if __name__ == "__main__":
-    moments = uvloop.run(_serve())
+    moments = uvloop.run(_serve(float(sys.argv[2])))
     Path(sys.argv[1]).write_text("".join(f"{mark} {moment!r}\n" for mark, moment in moments))

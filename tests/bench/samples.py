@@ -80,7 +80,12 @@ def used_s(pids: Iterable[int]) -> float:
 
 def peak_mb(pids: Iterable[int]) -> float:
     """Add up the greatest resident memory that each process ever had."""
-    return sum(_peak_kb(pid) for pid in pids) / 1024
+    return sum(_memory_kb(pid, "VmHWM:") for pid in pids) / 1024
+
+
+def resident_mb(pids: Iterable[int]) -> float:
+    """Add up the resident memory that each process has now."""
+    return sum(_memory_kb(pid, "VmRSS:") for pid in pids) / 1024
 
 
 def machine_s() -> float:
@@ -99,11 +104,11 @@ def _used_s(pid: int) -> float:
     return sum(map(int, fields[11:15])) / _TICKS_PER_S
 
 
-def _peak_kb(pid: int) -> int:
+def _memory_kb(pid: int, name: str) -> int:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return 0
     # A process that is just ending has no memory left to tell of.
-    line = next((line for line in status.splitlines() if line.startswith("VmHWM:")), "VmHWM: 0")
+    line = next((line for line in status.splitlines() if line.startswith(name)), f"{name} 0")
     return int(line.split()[1])

@@ -17,6 +17,7 @@ from tests.support.fakes import FakeAccounts, FakeObserver
 from worker.contract.validator import RequestValidator
 from worker.core.account import Account
 from worker.core.delivery import Delivery
+from worker.core.departure import Departure
 from worker.core.outcome import Dead
 from worker.core.outcome_event import OutcomeEvent, Status
 from worker.core.progress import Progress
@@ -221,10 +222,10 @@ class SimulatedWorker:
         *,
         tag: object,
         is_first_attempt: bool,
-        latest: float | None = None,
+        departure: Departure | None = None,
     ) -> SendResult:
-        assert latest is not None, "a slot has an end"
-        return await self._site.api.send(self, account, part, latest)
+        assert departure is not None, "a slot has an end"
+        return await self._site.api.send(self, account, part, departure.latest)
 
     async def park(self, delivery: Delivery, progress: Progress, *, delay_s: float) -> None:
         await self._published()

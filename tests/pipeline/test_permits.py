@@ -30,7 +30,7 @@ async def test_urgent_goes_before_those_that_came_earlier() -> None:
         await asyncio.sleep(0)
         first.give_back()
     assert order == ["urgent", "a", "b"]
-    assert permits.free == 1
+    assert permits.calls.free == 1
 
 
 async def test_permit_is_taken_and_given_back_once() -> None:
@@ -38,10 +38,10 @@ async def test_permit_is_taken_and_given_back_once() -> None:
     permit = Permit(permits)
     await permit.take()
     await permit.take()
-    assert permits.free == 1
+    assert permits.calls.free == 1
     permit.give_back()
     permit.give_back()
-    assert permits.free == 2
+    assert permits.calls.free == 2
 
 
 @pytest.mark.parametrize("is_handed_over", [False, True])
@@ -57,7 +57,42 @@ async def test_permit_of_a_cancelled_waiter_is_not_lost(is_handed_over: bool) ->
     with pytest.raises(asyncio.CancelledError):
         await waiter
     first.give_back()
-    assert permits.free == 1
+    assert permits.calls.free == 1
+
+
+async def test_only_a_few_are_at_the_door_until_their_calls_have_left() -> None:
+    permits, order = Permits(3, leaving=1), list[str]()
+    first, second = Permit(permits), Permit(permits)
+    await first.take()
+
+    async def take() -> None:
+        await second.take()
+        order.append("second is at the door")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(take())
+        await asyncio.sleep(0)
+        assert (permits.calls.free, order) == (1, [])
+        first.leave_door()
+    assert order == ["second is at the door"]
+    assert (permits.calls.free, permits.door.free) == (1, 0)
+    first.give_back()
+    second.give_back()
+    assert (permits.calls.free, permits.door.free) == (3, 1)
+
+
+async def test_request_leaves_the_door_when_its_call_has_left() -> None:
+    pipeline = Pipeline(concurrency=5, leaving=1)
+    limits = {Bucket.TEXT: parse_limit("100000/s")}
+    pipeline.accounts.known[ACCOUNT] = Account(ACCOUNT, Secret("IGAAtoken"), limits=limits)
+    pipeline.graph.hold = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(5):
+            delivery = a_delivery(id=f"r-{number}", recipient={"id": f"60000{number}"})
+            tasks.create_task(pipeline(delivery))
+        await eventually(lambda: len(pipeline.graph.sent) == 5)
+        pipeline.graph.hold.set()
+    assert len(pipeline.publisher.announced) == 5
 
 
 async def test_nobody_asks_the_gate_who_could_not_call() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from worker.core.account import Account
 from worker.core.delivery import Delivery
+from worker.core.departure import Departure
 from worker.core.kind import bucket_of
 from worker.core.outcome import Dead
 from worker.core.outcome_event import OutcomeEvent
@@ -62,13 +63,14 @@ class FakeGraph:
         *,
         tag: Mapping[str, object],
         is_first_attempt: bool,
-        latest: float | None = None,
+        departure: Departure | None = None,
     ) -> SendResult:
         assert isinstance(is_first_attempt, bool)
-        assert latest is not None
+        assert departure is not None
         assert part.bucket == bucket_of(part.kind, {**part.body["recipient"]})
         self.sent.append((account.id, part, tag))
         self.called.set()
+        departure.left()
         if self.hold is not None:
             await self.hold.wait()
         result = self.script.pop(0) if self.script else None

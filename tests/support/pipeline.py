@@ -25,7 +25,7 @@ from worker.gate.memory.gate import MemoryGate
 from worker.pipeline.admit import Admitter
 from worker.pipeline.consume import Consumer
 from worker.pipeline.drain import Drain
-from worker.pipeline.permits import Permits
+from worker.pipeline.permits import LEAVING, Permits
 from worker.pipeline.process import Process, Steps
 from worker.pipeline.read import Reader
 from worker.pipeline.send import Sender
@@ -69,7 +69,9 @@ def a_delivery(
 class Pipeline:
     """`await pipeline(delivery)` takes one delivery all the way."""
 
-    def __init__(self, *, max_attempts: int = 8, concurrency: int = 100) -> None:
+    def __init__(
+        self, *, max_attempts: int = 8, concurrency: int = 100, leaving: int = LEAVING
+    ) -> None:
         self.clock = FakeClock()
         self.accounts = FakeAccounts({ACCOUNT: Account(ACCOUNT, Secret("IGAAtoken"))})
         self.graph = FakeGraph()
@@ -95,7 +97,7 @@ class Pipeline:
                 ),
                 Settler(self.gate, self.publisher, self.receipts, self.clock, self.observer),
             ),
-            Permits(concurrency),
+            Permits(concurrency, leaving=leaving),
             now=self.clock.now,
             on_mishap=self._note,
         )

@@ -8,6 +8,7 @@ import pytest
 from tests.support.builders import a_request, an_account
 from tests.telemetry.samples import sample, some_metrics
 from worker.core.account import Account
+from worker.core.departure import Departure
 from worker.core.request import Part
 from worker.core.send_result import SendResult, Sent
 from worker.telemetry.measured_graph import MeasuredGraph
@@ -31,9 +32,9 @@ class HeldGraph:
         *,
         tag: Mapping[str, object],
         is_first_attempt: bool,
-        latest: float | None = None,
+        departure: Departure | None = None,
     ) -> SendResult:
-        self.arguments = (account, part, tag, is_first_attempt, latest)
+        self.arguments = (account, part, tag, is_first_attempt, departure)
         self.called.set()
         return await self.answer
 

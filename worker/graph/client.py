@@ -16,6 +16,7 @@ from yarl import URL
 from worker import __version__
 from worker.config import Config
 from worker.core.account import Account
+from worker.core.departure import Departure
 from worker.core.graph_reply import Reply, result_of
 from worker.core.kind import answers_with_message_id, is_fetched_by_meta
 from worker.core.request import Part
@@ -23,7 +24,7 @@ from worker.core.send_result import GraphError, Missed, NotSent, Scope, SendResu
 from worker.graph.answer import read_body, reply_from
 from worker.graph.evidence import Evidence, WitnessedBody
 from worker.graph.failure import meaning_of_failure, result_of_failure
-from worker.graph.punctual import PunctualConnector, SlotMissedError, leaving_by
+from worker.graph.punctual import PunctualConnector, SlotMissedError, leaving
 
 DNS_TTL_S = 60
 # Shorter than servers keep idle connections, so that few requests meet a closing one.
@@ -104,14 +105,14 @@ class GraphClient:
         *,
         tag: Mapping[str, object],
         is_first_attempt: bool,
-        latest: float | None = None,
+        departure: Departure | None = None,
     ) -> SendResult:
         try:
             data = orjson.dumps({**part.body, **tag})
         except orjson.JSONEncodeError:
             return _UNENCODABLE
         limits = self._media if is_fetched_by_meta(part.kind) else self._text
-        with leaving_by(latest):
+        with leaving(departure):
             reply = await self._answer(account, data, limits)
         if not isinstance(reply, Reply):
             return reply

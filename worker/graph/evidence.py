@@ -6,7 +6,7 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import StreamWriter
 
-from worker.graph.punctual import SlotMissedError, has_passed
+from worker.graph.punctual import SlotMissedError, has_left, has_passed
 
 # A turn of the event loop passes between having a connection and writing to it; more when the
 # process is held up just then. To stop a call there costs its connection.
@@ -45,6 +45,7 @@ class WitnessedBody(aiohttp.BytesPayload):
             raise SlotMissedError
         if not _is_closing(writer):
             self._evidence.is_written = True
+            has_left()
         await super().write_with_length(writer, content_length)
 
 

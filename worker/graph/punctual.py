@@ -10,7 +10,9 @@ from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
-_latest: ContextVar[float | None] = ContextVar("latest", default=None)
+from worker.core.departure import Departure
+
+_departure: ContextVar[Departure | None] = ContextVar("departure", default=None)
 
 
 class SlotMissedError(Exception):
@@ -18,19 +20,26 @@ class SlotMissedError(Exception):
 
 
 @contextmanager
-def leaving_by(latest: float | None) -> Iterator[None]:
-    """Let the call inside leave until `latest` (unix seconds) or not at all."""
-    token = _latest.set(latest)
+def leaving(departure: Departure | None) -> Iterator[None]:
+    """Let the call inside leave in time or not at all; None lets it leave at any time."""
+    token = _departure.set(departure)
     try:
         yield
     finally:
-        _latest.reset(token)
+        _departure.reset(token)
 
 
 def has_passed(*, by_s: float = 0.0) -> bool:
     """Whether the slot of the call that runs here has passed, by more than `by_s` seconds."""
-    latest = _latest.get()
-    return latest is not None and time.time() > latest + by_s
+    departure = _departure.get()
+    return departure is not None and time.time() > departure.latest + by_s
+
+
+def has_left() -> None:
+    """Tell whoever waits for it that the first byte goes."""
+    departure = _departure.get()
+    if departure is not None:
+        departure.left()
 
 
 class PunctualConnector(aiohttp.TCPConnector):

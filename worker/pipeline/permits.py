@@ -3,28 +3,24 @@
 import asyncio
 from collections import deque
 
+# Calls that ask for a slot or are about to leave. Each takes a fraction of a millisecond until its
+# first byte goes, a new connection more: with many more of them most would leave their slots unused
+# behind each other, ask again, and in the end none would leave at all.
+LEAVING = 32
 
-class Permits:
-    """`most` permits, each with one request at a time, in the order in which they are asked for.
 
-    A request takes one before it asks the gate, and gives it back for as long as it waits for
-    anything but the API. Asked for without one, a slot would often have passed when one was free.
-    """
+class Places:
+    """`most` places, each with one request at a time, in the order in which they are asked for."""
 
     def __init__(self, most: int) -> None:
-        self._free = most
+        self.free = most
         self._urgent: deque[asyncio.Future[None]] = deque()
         self._others: deque[asyncio.Future[None]] = deque()
 
-    @property
-    def free(self) -> int:
-        """How many nobody has."""
-        return self._free
-
     async def acquire(self, *, is_urgent: bool) -> None:
         """Wait for one; the urgent go first: they have a slot."""
-        if self._free:
-            self._free -= 1
+        if self.free:
+            self.free -= 1
             return
         handed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         (self._urgent if is_urgent else self._others).append(handed)
@@ -43,26 +39,49 @@ class Permits:
                 if not handed.done():
                     handed.set_result(None)
                     return
-        self._free += 1
+        self.free += 1
+
+
+class Permits:
+    """For `most` calls under way at once, of which `leaving` have not left yet."""
+
+    def __init__(self, most: int, *, leaving: int = LEAVING) -> None:
+        self.calls = Places(most)
+        self.door = Places(leaving)
 
 
 class Permit:
-    """One request's permit, whether it has it just now or not."""
+    """One request's permit: a place among the calls, and one at the door until its call has left.
 
-    __slots__ = ("_is_held", "_permits")
+    A request takes it before it asks the gate, and gives it back for as long as it waits for
+    anything but the API. Asked for without one, a slot would often have passed when one was free.
+    """
+
+    __slots__ = ("_is_at_door", "_is_held", "_permits")
 
     def __init__(self, permits: Permits) -> None:
         self._permits = permits
         self._is_held = False
+        self._is_at_door = False
 
     async def take(self, *, is_urgent: bool = False) -> None:
-        """Have it; nothing to do for who has it."""
+        """Have it, and be at the door; nothing to do for who is."""
         if not self._is_held:
-            await self._permits.acquire(is_urgent=is_urgent)
+            await self._permits.calls.acquire(is_urgent=is_urgent)
             self._is_held = True
+        if not self._is_at_door:
+            await self._permits.door.acquire(is_urgent=is_urgent)
+            self._is_at_door = True
+
+    def leave_door(self) -> None:
+        """Let others to the door: the call has left, or there is something to wait for first."""
+        if self._is_at_door:
+            self._is_at_door = False
+            self._permits.door.release()
 
     def give_back(self) -> None:
         """Let others have it; nothing to do for who has none."""
+        self.leave_door()
         if self._is_held:
             self._is_held = False
-            self._permits.release()
+            self._permits.calls.release()

@@ -66,6 +66,7 @@ class Process:
         try:
             admission = await self._steps.admit(attempt)
             if isinstance(admission, Doubtful):
+                attempt.permit.leave_door()
                 admission = await self._steps.verify(attempt, admission)
             return (
                 await self._steps.send(attempt, admission)

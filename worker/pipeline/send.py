@@ -3,6 +3,7 @@
 from worker.core.admission import Go, NotYet
 from worker.core.admitted import outcome_of_admission
 from worker.core.ask import Ask
+from worker.core.departure import Departure
 from worker.core.outcome import Completed, HandedBack, Outcome, Postponed, Wait
 from worker.core.retry import RetryPolicy
 from worker.core.send_result import (
@@ -60,6 +61,7 @@ class Sender:
                 await self._heed(gone, step.pressure)
             if len(attempt.progress.sent) == len(attempt.request.parts):
                 return Completed(attempt.progress.with_attempt(), self._clock.now())
+            await attempt.permit.take(is_urgent=True)
             following = await self._next(attempt)
             if not isinstance(following, Go):
                 return following
@@ -76,9 +78,12 @@ class Sender:
                 attempt.permit.give_back()
                 await self._clock.sleep_until(slot)
             await attempt.permit.take(is_urgent=True)
-            # A slot that is near is waited for with the permit in hand, or under load both would
-            # hardly ever come together.
-            await self._clock.sleep_until(slot)
+            if slot > self._clock.now():
+                # One that is near is waited for with the permit in hand, or under load both would
+                # hardly ever come together.
+                attempt.permit.leave_door()
+                await self._clock.sleep_until(slot)
+                await attempt.permit.take(is_urgent=True)
             stopped = self._stop_now(attempt)
             if stopped is not None:
                 return stopped
@@ -143,7 +148,7 @@ class Sender:
                     part,
                     tag=tag_for(attempt.request, account, now=started),
                     is_first_attempt=attempt.progress.attempts == 0,
-                    latest=latest,
+                    departure=Departure(latest, attempt.permit.leave_door),
                 )
         except TimeoutError:
             result = Unknown(CUT)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from worker.core.account import Account
+from worker.core.departure import Departure
 from worker.core.request import Part
 from worker.core.send_result import SendResult
 from worker.ports import Graph
@@ -27,13 +28,13 @@ class MeasuredGraph:
         *,
         tag: Mapping[str, object],
         is_first_attempt: bool,
-        latest: float | None = None,
+        departure: Departure | None = None,
     ) -> SendResult:
         started = self._now()
         self._metrics.api_call_started()
         try:
             result = await self._graph.send(
-                account, part, tag=tag, is_first_attempt=is_first_attempt, latest=latest
+                account, part, tag=tag, is_first_attempt=is_first_attempt, departure=departure
             )
         finally:
             self._metrics.api_call_left()

@@ -8,22 +8,36 @@ from aiohttp.connector import Connection
 
 from tests.integration.graph.calls import A_TEXT, a_client
 from tests.support.builders import ACCOUNT_ID, TOKEN, an_account
-from worker.core.send_result import Missed, Sent
+from worker.core.departure import Departure
+from worker.core.send_result import Missed, SendResult, Sent
+from worker.graph.client import GraphClient
 from worker.graph.punctual import PunctualConnector
 from worker.sandbox.graph_server import running_sandbox
 
 
+class Door:
+    """Counts the calls that left by it."""
+
+    def __init__(self) -> None:
+        self.left = 0
+
+    def until(self, latest: float) -> Departure:
+        return Departure(latest, self._leave)
+
+    def _leave(self) -> None:
+        self.left += 1
+
+
 async def test_call_that_cannot_leave_in_time_does_not_leave() -> None:
     async with running_sandbox(accounts={ACCOUNT_ID: TOKEN}) as api, a_client(api.url) as client:
-        past = time.time() - 1
-        late = await client.send(an_account(), A_TEXT, tag={}, is_first_attempt=True, latest=past)
+        door, past = Door(), time.time() - 1
+        late = await _sent(client, door.until(past))
         assert late == Missed()
         assert not api.calls
-        soon = await client.send(
-            an_account(), A_TEXT, tag={}, is_first_attempt=True, latest=time.time() + 60
-        )
+        assert door.left == 0
+        soon = await _sent(client, door.until(time.time() + 60))
         assert isinstance(soon, Sent)
-        assert len(api.calls) == 1
+        assert (len(api.calls), door.left) == (1, 1)
 
 
 async def test_call_that_is_held_up_after_it_has_a_connection_does_not_leave(
@@ -38,12 +52,18 @@ async def test_call_that_is_held_up_after_it_has_a_connection_does_not_leave(
         return connection
 
     async with running_sandbox(accounts={ACCOUNT_ID: TOKEN}) as api, a_client(api.url) as client:
-        latest = time.time() + 60
+        door, latest = Door(), time.time() + 60
         monkeypatch.setattr(PunctualConnector, "connect", connect_slowly)
-        late = await client.send(an_account(), A_TEXT, tag={}, is_first_attempt=True, latest=latest)
+        late = await _sent(client, door.until(latest))
         assert late == Missed()
-        assert not api.calls
+        assert (len(api.calls), door.left) == (0, 0)
         monkeypatch.undo()
-        soon = await client.send(an_account(), A_TEXT, tag={}, is_first_attempt=True, latest=latest)
+        soon = await _sent(client, door.until(latest))
         assert isinstance(soon, Sent)
         assert len(api.calls) == 1
+
+
+async def _sent(client: GraphClient, departure: Departure) -> SendResult:
+    return await client.send(
+        an_account(), A_TEXT, tag={}, is_first_attempt=True, departure=departure
+    )

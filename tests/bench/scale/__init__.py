@@ -1,0 +1,1 @@
+"""MEASURES how igsend grows: processes, accounts, calls in flight, backlog, parked messages."""
