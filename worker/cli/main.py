@@ -7,33 +7,17 @@ from typing import Annotated
 import typer
 
 from worker import __version__
-from worker.cli import accounts, dead, topology
-from worker.cli.demo import demo
-from worker.cli.doctor import doctor
 from worker.cli.failure import CommandFailed, UsageFailed
-from worker.cli.sandbox import sandbox
-from worker.cli.send import send
-from worker.cli.validate import validate
-from worker.cli.why import why
-from worker.cli.worker import worker
+from worker.cli.lazy import LazyCommands
 
 app = typer.Typer(
     name="igsend",
+    cls=LazyCommands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Sends Instagram messages from requests on RabbitMQ.",
 )
-app.command()(worker)
-app.command()(sandbox)
-app.command()(send)
-app.command()(validate)
-app.add_typer(topology.app, name="topology")
-app.add_typer(accounts.app, name="accounts")
-app.add_typer(dead.app, name="dead")
-app.command()(why)
-app.command()(doctor)
-app.command()(demo)
 
 
 def _print_version(wanted: bool) -> None:

@@ -108,7 +108,8 @@ class GraphClient:
         departure: Departure | None = None,
     ) -> SendResult:
         try:
-            data = orjson.dumps({**part.body, **tag})
+            # Copied: what orjson returns takes four kilobytes, however short it is.
+            data = bytes(memoryview(orjson.dumps({**part.body, **tag})))
         except orjson.JSONEncodeError:
             return _UNENCODABLE
         limits = self._media if is_fetched_by_meta(part.kind) else self._text
