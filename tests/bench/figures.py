@@ -37,6 +37,17 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
+class HalfLoad:
+    """The latencies of one contender; `cores` is how busy it was at `per_s` requests a second."""
+
+    per_s: float
+    p50_ms: Spread
+    p99_ms: Spread
+    p99_ratio: Spread | None
+    cores: float
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """Everything about one contender; ratios are to the bare loop of the same round.
 
@@ -51,12 +62,7 @@ class Figures:
     cores: float
     peak_mb: float
     strangers: float
-    p50_ms: Spread | None = None
-    p99_ms: Spread | None = None
-    p99_ratio: Spread | None = None
-    latency_per_s: float | None = None
-    latency_cores: float | None = None
-    latency_broker: float | None = None
+    half_load: HalfLoad | None = None
 
 
 BASE = "bare"
@@ -80,12 +86,19 @@ def figures(
         strangers=max(
             *(run.spent.strangers for run in runs), *(found.strangers for found in heard), 0.0
         ),
-        p50_ms=Spread.of([latency.p50_ms for latency in heard]) if heard else None,
-        p99_ms=Spread.of([latency.p99_ms for latency in heard]) if heard else None,
+        half_load=_half_load(name, heard, latencies) if heard else None,
+    )
+
+
+def _half_load(
+    name: str, heard: Sequence[Latency], latencies: Sequence[Mapping[str, Latency]]
+) -> HalfLoad:
+    return HalfLoad(
+        per_s=median(latency.per_s for latency in heard),
+        p50_ms=Spread.of([latency.p50_ms for latency in heard]),
+        p99_ms=Spread.of([latency.p99_ms for latency in heard]),
         p99_ratio=_ratio(name, latencies, lambda latency: latency.p99_ms),
-        latency_per_s=median(latency.per_s for latency in heard) if heard else None,
-        latency_cores=median(latency.cores for latency in heard) if heard else None,
-        latency_broker=median(latency.broker for latency in heard) if heard else None,
+        cores=median(latency.cores for latency in heard),
     )
 
 

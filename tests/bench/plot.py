@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl  # type: ignore[import-not-found]  # only in .venv-bench
+import matplotlib as mpl
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -19,7 +19,8 @@ _PANELS = (
 
 def draw(contenders: Sequence[Mapping[str, Any]], file: str) -> None:
     """Draw a panel of bars for each figure: medians, with lines from least to greatest."""
-    panels = [panel for panel in _PANELS if all(c[panel[0]] for c in contenders)]
+    contenders = [{**(contender["half_load"] or {}), **contender} for contender in contenders]
+    panels = [panel for panel in _PANELS if all(panel[0] in c for c in contenders)]
     figure, axes = plt.subplots(
         1, len(panels), figsize=(4.2 * len(panels), 0.45 * len(contenders) + 1.2),
         sharey=True, squeeze=False, layout="constrained",

@@ -1,12 +1,11 @@
 """Readings of a worker from outside, and what two of them say: processor time, memory, progress."""
 
-import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+from tests.support.processes import TICKS_PER_S, used_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,42 +72,8 @@ def strangers(before: Business, after: Business) -> float:
     return foreign_s / (after.moment - before.moment)
 
 
-def used_s(pids: Iterable[int]) -> float:
-    """Add up the processor time of processes and of their children that have ended."""
-    return sum(_used_s(pid) for pid in pids)
-
-
-def peak_mb(pids: Iterable[int]) -> float:
-    """Add up the greatest resident memory that each process ever had."""
-    return sum(_memory_kb(pid, "VmHWM:") for pid in pids) / 1024
-
-
-def resident_mb(pids: Iterable[int]) -> float:
-    """Add up the resident memory that each process has now."""
-    return sum(_memory_kb(pid, "VmRSS:") for pid in pids) / 1024
-
-
 def machine_s() -> float:
     """Give the processor time of everything on the machine, idling and waiting excepted."""
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
     user, nice, system, _idle, _waiting, irq, softirq, steal = map(int, fields)
-    return (user + nice + system + irq + softirq + steal) / _TICKS_PER_S
-
-
-def _used_s(pid: int) -> float:
-    try:
-        # The second field, a name in brackets, may itself hold blanks.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return sum(map(int, fields[11:15])) / _TICKS_PER_S
-
-
-def _memory_kb(pid: int, name: str) -> int:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    # A process that is just ending has no memory left to tell of.
-    line = next((line for line in status.splitlines() if line.startswith(name)), f"{name} 0")
-    return int(line.split()[1])
+    return (user + nice + system + irq + softirq + steal) / TICKS_PER_S

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.bench.figures import Figures, Spread
+from tests.bench.figures import Figures, HalfLoad, Spread
 
 _COLUMNS = (
     "contender", "requests/s", "x bare", "CPU ms/1000", "x bare", "cores", "peak MB",
@@ -25,7 +25,6 @@ def table(found: Sequence[Figures]) -> str:
 
 def _row(figures: Figures) -> tuple[str, ...]:
     """Write the figures in the order of the columns; "its cores" belong to the latencies."""
-    at = figures.latency_per_s
     return (
         figures.name,
         _spread(figures.per_s, 0),
@@ -34,12 +33,20 @@ def _row(figures: Figures) -> tuple[str, ...]:
         _spread(figures.cpu_ratio, 2),
         f"{figures.cores:.2f}",
         f"{figures.peak_mb:.0f}",
-        _spread(figures.p50_ms, 1),
-        _spread(figures.p99_ms, 1),
-        _spread(figures.p99_ratio, 2),
-        "–" if at is None else f"{at:,.0f}",
-        "–" if figures.latency_cores is None else f"{figures.latency_cores:.2f}",
+        *_half_load(figures.half_load),
         f"{figures.strangers:.2f}",
+    )
+
+
+def _half_load(half_load: HalfLoad | None) -> tuple[str, ...]:
+    if half_load is None:
+        return ("–",) * 5
+    return (
+        _spread(half_load.p50_ms, 1),
+        _spread(half_load.p99_ms, 1),
+        _spread(half_load.p99_ratio, 2),
+        f"{half_load.per_s:,.0f}",
+        f"{half_load.cores:.2f}",
     )
 
 

@@ -35,8 +35,9 @@ def test_latencies_have_ratios_of_their_own_rounds() -> None:
     bare = Latency(500, 1, 4, cores=0.3, broker=0.2, strangers=0.1)
     heard = [{"bare": bare, "igsend": Latency(400, 1, 5, cores=0.4, broker=0.2, strangers=0.7)}]
     found = figures("igsend", [{"igsend": a_run(800, strange=0.2)}], heard)
-    assert found.p99_ratio == Spread(1.25, 1.25, 1.25)
-    assert (found.latency_per_s, found.latency_cores) == (400, 0.4)
+    assert found.half_load is not None
+    assert found.half_load.p99_ratio == Spread(1.25, 1.25, 1.25)
+    assert (found.half_load.per_s, found.half_load.cores) == (400, 0.4)
     assert found.strangers == 0.7, "the worst run tells how far to trust them all"
 
 

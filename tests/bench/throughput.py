@@ -11,11 +11,11 @@ from pathlib import Path
 from tests.bench.contenders import OUTCOMES_QUEUE, Contender, Place
 from tests.bench.ground import Ground
 from tests.bench.messages import bodies
-from tests.bench.samples import Sample, Spent, business, peak_mb, spent, used_s
+from tests.bench.samples import Sample, Spent, business, spent
 from tests.bench.sink import Accepted
 from tests.support.commands import environment
 from tests.support.pacing import until
-from tests.support.processes import ended, with_descendants
+from tests.support.processes import ended, peak_mb, used_s, with_descendants
 from tests.support.waiting import eventually
 from worker.local.child import Child
 

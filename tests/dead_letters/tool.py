@@ -3,19 +3,17 @@
 import asyncio
 import contextlib
 import json
-import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tests.support.commands import IGSEND, environment
 from tests.support.pacing import beside, until
+from tests.support.processes import peak_mb
 
 _LOOK_EVERY_S = 0.05
-_PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Running:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._began = time.monotonic()
-        self._peak_kb = 0
+        self._peak_mb = 0.0
 
     def kill(self) -> None:
         """SIGKILL, unless it has ended."""
@@ -56,23 +54,13 @@ class Running:
             out, err = await self._process.communicate()
         assert self._process.returncode is not None
         took_s = time.monotonic() - self._began
-        return Ended(
-            self._process.returncode, out.decode(), err.decode(), took_s, self._peak_kb / 1024
-        )
+        return Ended(self._process.returncode, out.decode(), err.decode(), took_s, self._peak_mb)
 
     async def _watch(self) -> None:
         while True:
             # Only grows; a process that has ended has none.
-            self._peak_kb = max(self._peak_kb, _peak_kb(self._process.pid))
+            self._peak_mb = max(self._peak_mb, peak_mb([self._process.pid]))
             await until(time.time() + _LOOK_EVERY_S)
-
-
-def _peak_kb(pid: int) -> int:
-    try:
-        found = _PEAK.search(Path(f"/proc/{pid}/status").read_text())
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return int(found[1]) if found else 0
 
 
 @asynccontextmanager

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _LISTENING = "0A"
 _LOOPBACKS = {"0100007F", "00000000000000000000000001000000"}
 
@@ -66,3 +68,37 @@ def _open_files(pid: int) -> Iterator[str]:
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed since it was listed
             yield os.readlink(link)
+
+
+def used_s(pids: Iterable[int]) -> float:
+    """Add up the processor time of processes and of their children that have ended."""
+    return sum(_used_s(pid) for pid in pids)
+
+
+def peak_mb(pids: Iterable[int]) -> float:
+    """Add up the greatest resident memory that each process ever had."""
+    return sum(_memory_kb(pid, "VmHWM") for pid in pids) / 1024
+
+
+def resident_mb(pids: Iterable[int]) -> float:
+    """Add up the resident memory that each process has now."""
+    return sum(_memory_kb(pid, "VmRSS") for pid in pids) / 1024
+
+
+def _used_s(pid: int) -> float:
+    try:
+        # The second field, a name in brackets, may itself hold blanks.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(map(int, fields[11:15])) / TICKS_PER_S
+
+
+def _memory_kb(pid: int, name: str) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    # A process that is just ending has no memory left to tell of.
+    found = re.search(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)
+    return 0 if found is None else int(found[1])

@@ -6,7 +6,7 @@ results, no events, no gossip, mingle or heartbeat.
 
 import os
 
-from celery import Celery  # type: ignore[import-not-found]  # only in .venv-bench
+from celery import Celery
 
 from tests.bench.handlers.thread_calls import Calls
 

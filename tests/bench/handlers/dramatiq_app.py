@@ -6,9 +6,9 @@ Its queues are classic ones.
 
 import os
 
-import dramatiq  # type: ignore[import-not-found]  # only in .venv-bench
-from dramatiq.brokers.rabbitmq import RabbitmqBroker  # type: ignore[import-not-found]
-from dramatiq.middleware import Retries  # type: ignore[import-not-found]
+import dramatiq
+from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.middleware import Retries
 
 from tests.bench.handlers.thread_calls import Calls
 

@@ -6,8 +6,8 @@ pydantic on the way, and a prefetch, without which it takes the whole queue into
 
 import os
 
-from faststream import FastStream  # type: ignore[import-not-found]  # only in .venv-bench
-from faststream.rabbit import (  # type: ignore[import-not-found]
+from faststream import FastStream
+from faststream.rabbit import (
     Channel,
     RabbitBroker,
     RabbitQueue,

@@ -6,8 +6,8 @@ at once as calls, and a prefetch far above the 10 it has by default.
 
 import os
 
-from taskiq import TaskiqEvents  # type: ignore[import-not-found]  # only in .venv-bench
-from taskiq_aio_pika import AioPikaBroker, Queue  # type: ignore[import-not-found]
+from taskiq import TaskiqEvents
+from taskiq_aio_pika import AioPikaBroker, Queue
 
 from tests.bench.handlers.async_calls import Calls
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-import urllib3  # type: ignore[import-not-found]  # only in .venv-bench
+import urllib3
 
 _HEADERS = {"Content-Type": "application/json", "Authorization": "Bearer IGAAbench"}
 

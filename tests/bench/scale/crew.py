@@ -13,9 +13,10 @@ from pathlib import Path
 
 from tests.bench.contenders import CONTENDERS, Contender, Place
 from tests.bench.ground import Ground
-from tests.bench.samples import Business, business, peak_mb, resident_mb, strangers, used_s
+from tests.bench.samples import Business, business, strangers
 from tests.bench.throughput import BenchError, a_worker
 from tests.support.pacing import until
+from tests.support.processes import peak_mb, resident_mb, used_s
 from tests.support.waiting import eventually
 from worker.local.child import Child
 
