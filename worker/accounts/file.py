@@ -50,6 +50,7 @@ _Limits = dict[Bucket, Annotated[Limit, BeforeValidator(_limit)]]
 class _Settings(_Strict):
     human_agent: StrictBool = False
     limits: _Limits = Field(default_factory=dict)
+    bulk_share: float = Field(1.0, gt=0, le=1, strict=True)
 
 
 class _Entry(_Settings):
@@ -133,6 +134,7 @@ class AccountFile:
             human_agent=entry.human_agent if "human_agent" in given else defaults.human_agent,
             # Most accounts have none of their own: one object then serves them all.
             limits={**defaults.limits, **entry.limits} if entry.limits else defaults.limits,
+            bulk_share=entry.bulk_share if "bulk_share" in given else defaults.bulk_share,
         )
 
     def _token(self, entry: _Entry, where: str) -> Secret:
