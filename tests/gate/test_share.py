@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -130,7 +131,7 @@ async def test_parts_that_follow_take_of_the_share_too(gate: World) -> None:
         answer = await gate.gate.advance(Ask(request, HALF, Progress(sent=sent), Lane.BULK))
         assert isinstance(answer, Go)
         slots.append(answer.slot)
-    for earlier, later in zip(slots, slots[1:], strict=False):
+    for earlier, later in pairwise(slots):
         assert later - earlier >= 0.2
 
 

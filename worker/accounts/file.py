@@ -44,13 +44,19 @@ def _limit(value: object) -> Limit:
     return parse_limit(value)
 
 
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise ValueError("must be a number above 0 and at most 1, like 0.5 for half")
+    return float(value)
+
+
 _Limits = dict[Bucket, Annotated[Limit, BeforeValidator(_limit)]]
 
 
 class _Settings(_Strict):
     human_agent: StrictBool = False
     limits: _Limits = Field(default_factory=dict)
-    bulk_share: float = Field(1.0, gt=0, le=1, strict=True)
+    bulk_share: Annotated[float, BeforeValidator(_share)] = 1.0
 
 
 class _Entry(_Settings):
