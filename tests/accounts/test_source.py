@@ -142,6 +142,7 @@ async def test_last_good_accounts_stay_when_the_source_becomes_unreadable(tmp_pa
 TOML = """
 [defaults]
 human_agent = true
+bulk_share = 0.5
 [defaults.limits]
 text = "50/s"
 media = "5/s"
@@ -152,6 +153,7 @@ text = "70/s"
 [accounts.17841400000000002]
 token_file = "two.token"
 human_agent = false
+bulk_share = 1
 """
 
 
@@ -166,6 +168,7 @@ async def test_file_gives_tokens_from_all_three_places_and_overrides_defaults(
     assert two is not None
     assert (one.token.reveal, two.token.reveal) == ("IGAAone", "IGAAtwo")
     assert (one.human_agent, two.human_agent) == (True, False)
+    assert (one.bulk_share, two.bulk_share) == (0.5, 1.0)
     assert one.limits == {Bucket.TEXT: Limit(70, 1.0), Bucket.MEDIA: Limit(5, 1.0)}
     assert two.limits == {Bucket.TEXT: Limit(50, 1.0), Bucket.MEDIA: Limit(5, 1.0)}
 
@@ -183,6 +186,10 @@ async def test_file_gives_tokens_from_all_three_places_and_overrides_defaults(
         ({"token": "IGAA", "limits": {"text": 100}}, "like 100/s"),
         ({"token": "IGAA", "limits": {"sms": "1/s"}}, "limits.sms"),
         ({"token": "IGAA", "human_agent": "perhaps"}, "human_agent"),
+        *(
+            ({"token": "IGAA", "bulk_share": share}, "bulk_share: must be a number above 0")
+            for share in (0, -0.5, 1.01, True, "0.5", None, [], 1e400)
+        ),
     ],
 )
 async def test_unusable_entry_is_left_out_and_named_without_its_token(

@@ -117,3 +117,23 @@ def test_anything_else_is_refused_with_an_example(text: str) -> None:
 
 def test_every_bucket_has_a_published_limit() -> None:
     assert PUBLISHED_LIMITS.keys() == set(Bucket)
+
+
+@settings(max_examples=60)
+@given(LIMITS, st.floats(0.01, 1), ARRIVALS)
+def test_share_of_a_limit_is_never_exceeded_by_a_whole_call(
+    limit: Limit, share: float, arrivals: list[tuple[float, int]]
+) -> None:
+    now, asked_at = START, []
+    for periods, calls in arrivals:
+        now += periods * limit.period_s
+        asked_at += [now] * calls
+    slots = slots_of(Pace.within(limit, margin=0.03, share=share), asked_at)
+    for number, start in enumerate(slots):
+        later = slots[number : number + limit.calls + 2]
+        assert sum(slot <= start + limit.period_s for slot in later) < limit.calls * share + 1
+
+
+def test_whole_share_is_the_limit_itself() -> None:
+    limit = Limit(100, 1.0)
+    assert Pace.within(limit, margin=0.03, share=1.0) == Pace.within(limit, margin=0.03)

@@ -23,7 +23,7 @@ QUIET, THROTTLED, REFUSED = "17841400000000071", "17841400000000072", "178414000
 TOKENS = {account: f"IGAA{account[-2:]}secret" for account in (QUIET, THROTTLED, REFUSED)}
 ACCOUNT_FIELDS = {
     "account_id", "now", "state", "closure", "app", "parked", "next_slot", "margin", "buckets",
-    "conversations",
+    "conversations", "bulk_share",
 }  # fmt: skip
 BUCKETS = {"text", "media", "private_reply", "live_reply", "conversations"}
 NOWHERE = {"IGSEND_HTTP_HOST": "127.0.0.1", "IGSEND_HTTP_PORT": "1"}

@@ -44,12 +44,19 @@ def _limit(value: object) -> Limit:
     return parse_limit(value)
 
 
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise ValueError("must be a number above 0 and at most 1, like 0.5 for half")
+    return float(value)
+
+
 _Limits = dict[Bucket, Annotated[Limit, BeforeValidator(_limit)]]
 
 
 class _Settings(_Strict):
     human_agent: StrictBool = False
     limits: _Limits = Field(default_factory=dict)
+    bulk_share: Annotated[float, BeforeValidator(_share)] = 1.0
 
 
 class _Entry(_Settings):
@@ -133,6 +140,7 @@ class AccountFile:
             human_agent=entry.human_agent if "human_agent" in given else defaults.human_agent,
             # Most accounts have none of their own: one object then serves them all.
             limits={**defaults.limits, **entry.limits} if entry.limits else defaults.limits,
+            bulk_share=entry.bulk_share if "bulk_share" in given else defaults.bulk_share,
         )
 
     def _token(self, entry: _Entry, where: str) -> Secret:

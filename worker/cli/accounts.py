@@ -268,6 +268,8 @@ def _summary(account: Mapping[str, Any]) -> list[str]:
             subject = "the whole app" if whose == "app" else "the account"
             lines += _closure_lines(subject, account[whose], now)
     lines.append(f"kept {100 * account['margin']:g} % below its limits")
+    if account["bulk_share"] < 1:
+        lines.append(f"bulk takes {100 * account['bulk_share']:g} % of each limit at most")
     lines.append(
         f"parked by its limits, at most: {parked['interactive']} interactive, {parked['bulk']} bulk"
     )

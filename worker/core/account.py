@@ -13,10 +13,12 @@ class Account:
     """One account as its source describes it now.
 
     `limits` overrides the published limits bucket by bucket; `human_agent` says that Meta has
-    approved the Human Agent feature for the app that owns the token.
+    approved the Human Agent feature for the app that owns the token. `bulk_share` is the most of
+    each limit that requests of the bulk lane may take, above 0 and up to 1.
     """
 
     id: str
     token: Secret
     human_agent: bool = False
     limits: Mapping[Bucket, Limit] = field(default_factory=dict)
+    bulk_share: float = 1.0

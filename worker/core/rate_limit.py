@@ -56,11 +56,14 @@ class Pace:
     burst: int
 
     @classmethod
-    def within(cls, limit: Limit, *, margin: float) -> "Pace":
-        """Pace calls below `limit` by `margin` (0.03 = 3 %), with a burst of about 2 %."""
+    def within(cls, limit: Limit, *, margin: float, share: float = 1.0) -> "Pace":
+        """Pace calls below `limit` by `margin` (0.03 = 3 %), with a burst of about 2 %.
+
+        With a `share` of it (0.5 = half) only so many, rounded up to a whole call per window.
+        """
         # Below the limit even without a margin: exactly at it, the first and the last call of a
         # window would both count, and unix seconds are only exact to a quarter of a microsecond.
-        calls = limit.calls * (1 - max(margin, _SMALLEST_MARGIN))
+        calls = limit.calls * share * (1 - max(margin, _SMALLEST_MARGIN))
         burst = max(1, int(calls * 0.02))
         return cls(interval_s=limit.period_s / (calls - burst + 1), burst=burst)
 

@@ -138,6 +138,7 @@ class AccountState:
     closure: ClosureState | None = None
     app: ClosureState | None = None
     conversations: int | None = None
+    bulk_share: float = 1.0
 
     @property
     def openness(self) -> Openness:
@@ -164,6 +165,7 @@ class AccountState:
             "parked": {"interactive": self.parked, "bulk": self.parked_bulk},
             "next_slot": rfc3339(max(bucket.next_slot for bucket in self.buckets)),
             "margin": self.margin,
+            "bulk_share": self.bulk_share,
             "buckets": {each.bucket.value: each.document() for each in self.buckets},
             "conversations": self.conversations,
         }
@@ -311,13 +313,14 @@ def account_state(
         _bucket_state(account, bucket, times.get(bucket, Times()), now, margin, opens_at)
         for bucket in Bucket
     )
-    return AccountState(account.id, now, margin, buckets, closure, app)
+    share = account.bulk_share
+    return AccountState(account.id, now, margin, buckets, closure, app, bulk_share=share)
 
 
 @lru_cache
-def pace_within(limit: Limit, margin: float) -> Pace:
+def pace_within(limit: Limit, margin: float, share: float = 1.0) -> Pace:
     """Remember the paces: many accounts have the same few limits."""
-    return Pace.within(limit, margin=margin)
+    return Pace.within(limit, margin=margin, share=share)
 
 
 def _bucket_state(
@@ -325,6 +328,7 @@ def _bucket_state(
 ) -> BucketState:
     limit = account.limits.get(bucket, PUBLISHED_LIMITS[bucket])
     pace = pace_within(limit, margin)
+    bulk_pace = pace_within(limit, margin, account.bulk_share)
     room = (now - times.arrival) / pace.interval_s + pace.burst
     slot, _ = next_slot(times.arrival, pace, now=now)
     parked_until = max(times.schedule, times.bulk_schedule)
@@ -336,7 +340,7 @@ def _bucket_state(
         left=0 if opens_at > now else max(0, math.floor(min(room, pace.burst) + _NEARLY)),
         next_slot=max(slot, opens_at),
         parked=_parked(times.schedule, opens_at, pace),
-        parked_bulk=_parked(times.bulk_schedule, opens_at, pace),
+        parked_bulk=_parked(times.bulk_schedule, opens_at, bulk_pace),
         parked_until=parked_until if parked_until > now else None,
     )
 

@@ -61,6 +61,16 @@ def is_paced_as_bulk(ask: Ask) -> bool:
     return ask.lane is Lane.BULK and not ask.progress.sent
 
 
+# How much later than the next call of the bucket a call of bulk may be by its account's share: a
+# slot further off would keep the bucket from interactive requests until then.
+SHARE_AHEAD_S = 0.005
+
+
+def is_shared(ask: Ask) -> bool:
+    """Whether it may only take a share of its account's limits."""
+    return ask.lane is Lane.BULK and ask.account is not None and ask.account.bulk_share < 1
+
+
 def is_untried(progress: Progress) -> bool:
     """Whether it never got as far as a call."""
     return progress.attempts == 0 and not progress.sent

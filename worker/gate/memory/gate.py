@@ -39,6 +39,7 @@ from worker.gate.rules import (
     UNKNOWN_ACCOUNT,
     further,
     is_paced_as_bulk,
+    is_shared,
     is_untried,
     may_be_forced,
     may_run_again,
@@ -182,7 +183,9 @@ class MemoryGate:
         if ask.deadline is not None:
             latest = min(latest, ask.deadline)
         if not is_paced_as_bulk(ask):
-            return self._take(ask, account, latest=latest)
+            return self._take(ask, account, latest=latest) or self._share_soon(
+                ask, account, patience, latest=latest
+            )
         if patience.has_waited or not self._rates.is_bulk_waiting(account, bucket, now=now):
             grant = self._take(ask, account, latest=min(latest, now + BULK_AHEAD_S))
             if grant is not None:
@@ -190,9 +193,20 @@ class MemoryGate:
         at = self._rates.bulk_turn(account, bucket, now=now, latest=latest)
         return SlotSoon(at) if at is not None and patience.may_wait else None
 
+    def _share_soon(
+        self, ask: Ask, account: Account, patience: Patience, *, latest: float
+    ) -> SlotSoon | None:
+        """What has begun waits in hand for its account's share, and in no line."""
+        if not patience.may_wait or not is_shared(ask):
+            return None
+        now = self._clock.now()
+        at = self._rates.share_turn(account, ask.bucket, now=now, latest=latest)
+        return None if at is None else SlotSoon(at)
+
     def _take(self, ask: Ask, account: Account, *, latest: float) -> Go | None:
         now = self._clock.now()
-        grant = self._rates.reserve(account, ask.bucket, now=now, latest=latest)
+        reserve = self._rates.reserve_share if is_shared(ask) else self._rates.reserve
+        grant = reserve(account, ask.bucket, now=now, latest=latest)
         if grant is None:
             return None
         progress = ask.progress.begun

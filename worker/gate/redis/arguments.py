@@ -28,6 +28,7 @@ from worker.gate.redis.codec import digest_of
 from worker.gate.redis.platform import PlatformState
 from worker.gate.redis.redis_time import RedisTime
 from worker.gate.redis.store import Store
+from worker.gate.rules import is_shared
 
 _OPEN = PlatformState()
 
@@ -61,7 +62,7 @@ class Arguments:
         self._prefix = prefix
         self._margin = margin
         self._keep_s = keep_s
-        self._paces: dict[tuple[Limit, Bucket], dict[str, Any]] = {}
+        self._paces: dict[tuple[Limit, Bucket, float], dict[str, Any]] = {}
         self._born: dict[str, str] = {}
 
     def keys(self, account_id: str) -> list[str]:
@@ -96,6 +97,7 @@ class Arguments:
     ) -> dict[str, Any]:
         """Give everything that a decision about the next slot takes."""
         request, account, progress = ask.request, ask.account, ask.progress
+        share = account.bulk_share if account is not None and is_shared(ask) else 1.0
         facts = {
             **self.of_request(request, nonce, progress),
             **of_patience(patience or FRESH),
@@ -110,7 +112,7 @@ class Arguments:
             **of_platform(platform or _OPEN),
             "probe_s": PROBE_S,
             "probed_s": PROBED_S,
-            "paces": [self._pace(account, part.bucket) for part in request.parts],
+            "paces": [self._pace(account, part.bucket, share) for part in request.parts],
         }
         # What is not there is false to a script, and most of these mostly are.
         if ask.lane is Lane.BULK:
@@ -198,15 +200,18 @@ class Arguments:
     def _moment(self, moment: float | None) -> float:
         return 0 if moment is None else self._time.there(moment)
 
-    def _pace(self, account: Account | None, bucket: Bucket) -> dict[str, Any]:
+    def _pace(self, account: Account | None, bucket: Bucket, share: float = 1.0) -> dict[str, Any]:
         limit = PUBLISHED_LIMITS[bucket]
         if account is not None:
             limit = account.limits.get(bucket, limit)
-        facts = self._paces.get((limit, bucket))
+        facts = self._paces.get((limit, bucket, share))
         if facts is None:
             pace = Pace.within(limit, margin=self._margin)
             facts = {"bucket": bucket.value, "interval": pace.interval_s, "burst": pace.burst}
-            self._paces[limit, bucket] = facts
+            if share < 1:
+                pace = Pace.within(limit, margin=self._margin, share=share)
+                facts["share"] = {"interval": pace.interval_s, "burst": pace.burst}
+            self._paces[limit, bucket, share] = facts
         return facts
 
     @property

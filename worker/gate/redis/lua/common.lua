@@ -19,7 +19,7 @@ end
 
 local HOLD_S, NEWCOMER_HOLD_S, BULK_AHEAD_S = 2.0, 0.25, 0.1
 local LEASE_S, LOST_S = 30.0, 120.0
-local IDLE_S, LATE_S, SOON_S = 1.0, 1.5, 0.05
+local IDLE_S, LATE_S, SOON_S, SHARE_AHEAD_S = 1.0, 1.5, 0.05, 0.005
 local PER_PLACE_S, SHORTEST_WAIT_S, NEAR = 0.25, 1.0, 3
 
 local function number(value)
@@ -76,6 +76,9 @@ local function window(pace)
   if now < full_until then
     w.a = math.max(w.a, full_until)
   end
+  if pace.share then
+    w.y = math.max(number(redis.call('HGET', P .. 'r', name .. ':y')), now < full_until and w.a or 0)
+  end
   windows[name] = w
   return w
 end
@@ -89,15 +92,34 @@ local function keep(pace, field, moment, w)
   end
 end
 
+-- When the account's share of the bucket (pace.share, for bulk only) has the next call.
+local function share_due(pace)
+  local w = window(pace)
+  return math.max(now, w.y - (pace.share.burst - 1) * pace.share.interval)
+end
+
 -- GCRA with reservation: the slot, and the arrival time before and after; nil if not by `latest`.
 local function reserve(pace, latest)
   local w = window(pace)
   -- Not before the answer is there, or on a slow road every slot would be missed.
   local slot = math.max(now + ask.reply_s, w.a - (pace.burst - 1) * pace.interval)
+  local due = pace.share and share_due(pace)
+  if due then
+    -- A slot further off would keep the bucket from interactive requests until then.
+    if due > slot + SHARE_AHEAD_S then
+      return nil
+    end
+    slot = math.max(slot, due)
+  end
   if slot > latest then
     return nil
   end
   local before, after = w.a, math.max(w.a, slot) + pace.interval
+  if due then
+    -- Which slot it was taken with, to give it back together with that one.
+    redis.call('HSET', P .. 'r', pace.bucket .. ':z', text(after) .. ' ' .. text(w.y))
+    keep(pace, 'y', math.max(w.y, slot) + pace.share.interval, w)
+  end
   keep(pace, 'a', after, w)
   return slot, before, after
 end
@@ -105,8 +127,13 @@ end
 -- Only the last reservation can be undone; one that others have followed is lost.
 local function give_back(unused)
   local field = unused.bucket .. ':a'
-  if number(redis.call('HGET', P .. 'r', field)) == tonumber(unused.after) then
+  local v = redis.call('HMGET', P .. 'r', field, unused.bucket .. ':z')
+  if number(v[1]) == tonumber(unused.after) then
     redis.call('HSET', P .. 'r', field, unused.before)
+    local after, share_before = string.match(v[2] or '', '^(%S+) (%S+)$')
+    if after == unused.after then
+      redis.call('HSET', P .. 'r', unused.bucket .. ':y', share_before)
+    end
     windows[unused.bucket] = nil
   end
 end
@@ -127,7 +154,8 @@ local function may_enter(pace)
     return true
   end
   local field = pace.bucket .. ':o'
-  if now > window(pace).a + IDLE_S then
+  local w = window(pace)
+  if now > math.max(w.a, w.y or 0) + IDLE_S then
     redis.call('HSET', P .. 'r', field, '1')
     return true
   end
@@ -138,9 +166,9 @@ local function park(pace, opens_at)
   local w = window(pace)
   local start = math.max(w.s, w.a, now, opens_at)
   if ask.is_bulk then
-    start = math.max(start, w.x)
+    start = math.max(start, w.x, w.y or 0)
   end
-  local due = start + pace.interval
+  local due = start + (pace.share or pace).interval
   keep(pace, ask.is_bulk and 'x' or 's', due, w)
   return due
 end
@@ -148,11 +176,11 @@ end
 -- Bulk takes real slots only when they are near; until then it stands in a line of its own.
 local function bulk_turn(pace, latest)
   local w = window(pace)
-  local at = math.max(now, w.b, w.a - BULK_AHEAD_S)
+  local at = math.max(now, w.b, w.a - BULK_AHEAD_S, pace.share and share_due(pace) or 0)
   if at > latest then
     return nil
   end
-  keep(pace, 'b', at + pace.interval, w)
+  keep(pace, 'b', at + (pace.share or pace).interval, w)
   return at
 end
 
@@ -434,6 +462,14 @@ local function granted(pace, latest)
   end
 end
 
+-- What has begun waits in hand for its account's share, and in no line.
+local function share_soon(pace, latest)
+  local due = pace.share and share_due(pace)
+  if due and now < due and due <= latest and ask.may_wait then
+    return {'slot soon', text(now), text(due)}
+  end
+end
+
 -- A slot, or something to wait for in hand; nil when it is too far away for that.
 local function reserved(pace)
   local latest = now + ((ask.is_newcomer or ask.is_late) and NEWCOMER_HOLD_S or HOLD_S)
@@ -441,7 +477,7 @@ local function reserved(pace)
     latest = math.min(latest, ask.deadline)
   end
   if not ask.is_bulk or ask.has_begun then
-    return granted(pace, latest)
+    return granted(pace, latest) or share_soon(pace, latest)
   end
   if ask.has_waited or window(pace).b <= now then
     local go = granted(pace, math.min(latest, now + BULK_AHEAD_S))
