@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -188,7 +189,7 @@ async def test_file_gives_tokens_from_all_three_places_and_overrides_defaults(
         ({"token": "IGAA", "human_agent": "perhaps"}, "human_agent"),
         *(
             ({"token": "IGAA", "bulk_share": share}, "bulk_share: must be a number above 0")
-            for share in (0, -0.5, 1.01, True, "0.5", None, [], 1e400)
+            for share in cast(list[object], [0, -0.5, 1.01, True, "0.5", None, [], 1e400])
         ),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from typer.core import TyperGroup
 
 from worker.cli.main import app
 from worker.config import Config, variable
@@ -51,14 +52,15 @@ def test_the_documents_are_found_and_hold_commands() -> None:
 
 @by_document
 def test_every_command_and_option_in_code_exists(document: str) -> None:
-    root = typer.main.get_command(app)
+    root, context = typer.main.get_command(app), typer.Context(typer.main.get_command(app))
     for code in code_in(promised(document)):
         if not (called := re.search(r"(?:^|[ /])igsend ((?:[a-z-]+ ?)+.*)$", code)):
             continue
         command, words = root, called[1].split()
-        while words and (subcommands := getattr(command, "commands", None)) is not None:
-            assert words[0] in subcommands, f"{document}: igsend {called[1]}"
-            command = subcommands[words.pop(0)]
+        while words and isinstance(command, TyperGroup) and not words[0].startswith("-"):
+            found = command.get_command(context, words.pop(0))
+            assert found is not None, f"{document}: igsend {called[1]}"
+            command = found
         known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, f"{document}: {code}"
 
