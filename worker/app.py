@@ -27,6 +27,7 @@ from worker.pipeline.drain import Drain
 from worker.pipeline.permits import Permits
 from worker.pipeline.process import Process, Steps
 from worker.pipeline.read import Reader
+from worker.pipeline.second_chance import SecondChance
 from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
 from worker.pipeline.verify import Verifier
@@ -122,6 +123,7 @@ class Worker:
                 limited,
                 clock,
                 drain,
+                SecondChance(self._accounts, clock),
                 policy=policy,
             ),
             Settler(gate, self._publisher, receipts, clock, self._observer()),

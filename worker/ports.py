@@ -37,7 +37,14 @@ class Accounts(Protocol):
     """The accounts the worker may send for."""
 
     async def find(self, account_id: AccountId) -> Account | None:
-        """Give the account as its source describes it now; None when there is no such account."""
+        """Give the account as its source describes it now; None when there is no such account.
+
+        Waits while it is being found out whether the account has another token.
+        """
+        ...
+
+    async def renewed(self, account: Account) -> Account | None:
+        """Look again: the account, if it has another token now than the one that was refused."""
         ...
 
 

@@ -40,6 +40,7 @@ from worker.pipeline.drain import Drain
 from worker.pipeline.permits import Permits
 from worker.pipeline.process import Process, Steps
 from worker.pipeline.read import Reader
+from worker.pipeline.second_chance import SecondChance
 from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
 from worker.pipeline.verify import Verifier
@@ -186,7 +187,14 @@ class SimulatedWorker:
                 Reader(site.validator, clock),
                 Admitter(site.accounts, self.gate, self.drain),
                 Verifier(site.api, self.gate, self.gate, clock, policy=policy),
-                Sender(self, self.gate, clock, self.drain, policy=policy),
+                Sender(
+                    self,
+                    self.gate,
+                    clock,
+                    self.drain,
+                    SecondChance(site.accounts, clock),
+                    policy=policy,
+                ),
                 Settler(self.gate, self, self, clock, FakeObserver()),
             ),
             Permits(50),

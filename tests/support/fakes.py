@@ -46,6 +46,10 @@ class FakeAccounts:
     async def find(self, account_id: AccountId) -> Account | None:
         return self.known.get(account_id)
 
+    async def renewed(self, account: Account) -> Account | None:
+        known = self.known.get(account.id)
+        return None if known is None or known.token == account.token else known
+
 
 @dataclass
 class FakeGraph:

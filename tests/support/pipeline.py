@@ -28,6 +28,7 @@ from worker.pipeline.drain import Drain
 from worker.pipeline.permits import LEAVING, Permits
 from worker.pipeline.process import Process, Steps
 from worker.pipeline.read import Reader
+from worker.pipeline.second_chance import SecondChance
 from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
 from worker.pipeline.verify import Verifier
@@ -93,6 +94,7 @@ class Pipeline:
                     self.gate,
                     self.clock,
                     self.drain,
+                    SecondChance(self.accounts, self.clock),
                     policy=policy,
                 ),
                 Settler(self.gate, self.publisher, self.receipts, self.clock, self.observer),

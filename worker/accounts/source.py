@@ -83,6 +83,14 @@ class AccountSource:
             account = self._reading.accounts.get(account_id)
         return account
 
+    async def renewed(self, account: Account) -> Account | None:
+        """Give the account if it has another token now; looks unless that is known already."""
+        known = self._reading.accounts.get(account.id)
+        if known is None or known.token == account.token:
+            await self._look_after(monotonic())
+            known = self._reading.accounts.get(account.id)
+        return None if known is None or known.token == account.token else known
+
     def _open(self) -> AccountDirectory | AccountFile:
         wanted = "must be a directory of token files, or a file that ends in .toml or .json"
         try:

@@ -19,6 +19,7 @@ class Ask(NamedTuple):
 
     `deadline` is the last moment (unix seconds) worth sending at; None when there is no end.
     `waits` is to be called before the gate lets it wait in hand: others may go on meanwhile.
+    `is_spent`: its last slot was used by a call that was refused, so there is none to give back.
     """
 
     request: SendRequest
@@ -27,6 +28,7 @@ class Ask(NamedTuple):
     lane: Lane
     deadline: float | None = None
     waits: Callable[[], None] = _nothing
+    is_spent: bool = False
 
     @property
     def bucket(self) -> Bucket:

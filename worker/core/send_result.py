@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+# Meta's "Handle Errors": the access token has expired, was revoked, or is garbled.
+TOKEN_CODE = 190
+
 
 class Scope(StrEnum):
     """How far a refusal or a throttle reaches."""
@@ -36,6 +39,11 @@ class Refused:
 
     scope: Scope
     error: GraphError
+
+    @property
+    def is_for_the_token(self) -> bool:
+        """True when another token may be all that it takes."""
+        return self.error.code == TOKEN_CODE
 
 
 @dataclass(frozen=True, slots=True)

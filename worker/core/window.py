@@ -9,6 +9,7 @@ from typing import Any
 
 from worker.core.account import Account
 from worker.core.request import Author, SendRequest
+from worker.core.send_result import Refused, Scope
 
 HOUR_S = 3600.0
 STANDARD_WINDOW_S = 24 * HOUR_S
@@ -48,6 +49,21 @@ def tag_for(request: SendRequest, account: Account, *, now: float) -> Mapping[st
         return {}
     is_outside = now > request.last_inbound_at + STANDARD_WINDOW_S - SAFETY_MARGIN_S
     return HUMAN_AGENT_TAG if is_outside else {}
+
+
+def tag_after_refusal(
+    refused: Refused, request: SendRequest, account: Account | None, *, now: float
+) -> Mapping[str, Any]:
+    """Give the tag to try once more with when an untagged call was refused for the window.
+
+    Who does not know when the person wrote, or knows it wrongly, learns here that it was over
+    24 h ago. Nothing when the tag would not help, or may not be used.
+    """
+    if refused.scope is not Scope.WINDOW or not may_use_human_agent(request, account):
+        return {}
+    last = request.last_inbound_at
+    is_over = last is not None and now > last + LONG_WINDOW_S - SAFETY_MARGIN_S
+    return {} if is_over else HUMAN_AGENT_TAG
 
 
 def may_use_human_agent(request: SendRequest, account: Account | None) -> bool:

@@ -78,4 +78,4 @@ class AppLimited:
             return go
         ask.waits()
         await self._clock.sleep_until(slot)
-        return await self._gate.advance(ask)
+        return await self._gate.advance(ask._replace(is_spent=False))

@@ -4,9 +4,9 @@ When a connection is lost the broker delivers again what is still being sent. Th
 delivery must not start a second send: its tag gets the ack of the first one's work.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from worker.core.account import Account
 from worker.core.ask import Ask
@@ -23,7 +23,8 @@ class Attempt:
     `progress` is kept up to date while parts are sent; `is_calling` is true between the first
     byte of a call and its classified answer. `api_s` is the time spent in calls, seconds.
     `is_in_our_hands` once the gate has put it there; `is_slot_unused` while a slot is reserved
-    and no byte of its call has left.
+    and no byte of its call has left. `tag` is the human agent tag from the call on that takes
+    it; `has_new_token` after a refusal that a new token answered.
     """
 
     request: SendRequest
@@ -38,6 +39,8 @@ class Attempt:
     is_calling: bool = False
     api_s: float = 0.0
     api_calls: int = 0
+    tag: Mapping[str, object] = field(default_factory=dict)
+    has_new_token: bool = False
 
     @property
     def delivery(self) -> Delivery:
@@ -54,6 +57,7 @@ class Attempt:
             self.delivery.lane,
             deadline=self.deadline,
             waits=self.permit.give_back,
+            is_spent=self.is_in_our_hands and not self.is_slot_unused,
         )
 
 

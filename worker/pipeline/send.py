@@ -21,6 +21,7 @@ from worker.core.verdict import Chance, expired, outcome_of_failure
 from worker.core.window import tag_for
 from worker.pipeline.drain import Drain
 from worker.pipeline.in_flight import Attempt
+from worker.pipeline.second_chance import SecondChance
 from worker.ports import Clock, Gate, Graph
 
 CUT = GraphError("the worker had to stop before the API answered")
@@ -41,6 +42,7 @@ class Sender:
         gate: Gate,
         clock: Clock,
         drain: Drain,
+        second_chance: SecondChance,
         *,
         policy: RetryPolicy,
     ) -> None:
@@ -48,6 +50,7 @@ class Sender:
         self._gate = gate
         self._clock = clock
         self._drain = drain
+        self._second_chance = second_chance
         self._policy = policy
 
     async def __call__(self, attempt: Attempt, admission: Go) -> Outcome:
@@ -68,7 +71,8 @@ class Sender:
             admission = following
 
     async def _at_slot(self, attempt: Attempt, slot: float) -> Sent | Outcome:
-        """Call at the slot; one that was missed (a stalled loop, no permit) is asked for anew.
+        """Call at the slot; for one that was missed (a stalled loop, no permit), and for a second
+        chance, another is asked for.
 
         Catching up would put more calls into a window than the limit allows.
         """
@@ -84,6 +88,7 @@ class Sender:
                 attempt.permit.leave_door()
                 await self._clock.sleep_until(slot)
                 await attempt.permit.take(is_urgent=True)
+            await self._second_chance.no_doubt(attempt)
             stopped = self._stop_now(attempt)
             if stopped is not None:
                 return stopped
@@ -107,9 +112,23 @@ class Sender:
         if isinstance(result, Missed):
             return result
         attempt.is_slot_unused = isinstance(result, NotSent) and result.refused_as is None
-        return (
-            result if isinstance(result, Sent) else await self._failed(attempt, result, called_at)
-        )
+        if isinstance(result, Sent):
+            return result
+        if isinstance(result, Refused):
+            return await self._refused(attempt, result, called_at)
+        return await self._failed(attempt, result, called_at)
+
+    async def _refused(
+        self, attempt: Attempt, refused: Refused, called_at: float
+    ) -> Missed | Outcome:
+        try:
+            if await self._second_chance(attempt, refused):
+                # In another slot, as if it had missed this one.
+                return Missed()
+            return await self._failed(attempt, refused, called_at)
+        finally:
+            if refused.is_for_the_token:
+                self._second_chance.decide(attempt)
 
     async def _heed(self, gone: Ask, pressure: Throttled) -> None:
         """Close what is nearly used up; `gone` is the ask of the part that went, maybe the last."""
@@ -139,6 +158,7 @@ class Sender:
         assert account is not None, "the gate admits no request without an account"
         part = attempt.request.parts[len(attempt.progress.sent)]
         started = self._clock.now()
+        attempt.tag = attempt.tag or tag_for(attempt.request, account, now=started)
         attempt.is_calling = True
         attempt.api_calls += 1
         try:
@@ -146,7 +166,7 @@ class Sender:
                 result = await self._graph.send(
                     account,
                     part,
-                    tag=tag_for(attempt.request, account, now=started),
+                    tag=attempt.tag,
                     is_first_attempt=attempt.progress.attempts == 0,
                     departure=Departure(latest, attempt.permit.leave_door),
                 )

@@ -31,6 +31,7 @@ from worker.pipeline.drain import Drain
 from worker.pipeline.permits import LEAVING, Permits
 from worker.pipeline.process import Process, Steps
 from worker.pipeline.read import Reader
+from worker.pipeline.second_chance import SecondChance
 from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
 from worker.pipeline.verify import Verifier
@@ -66,7 +67,7 @@ def a_process(graph: Graph, publisher: FakePublisher, *, leaving: int) -> Proces
         Reader(RequestValidator(), clock),
         Admitter(accounts, gate, drain),
         Verifier(FakeConversations(), gate, gate, clock, policy=policy),
-        Sender(graph, gate, clock, drain, policy=policy),
+        Sender(graph, gate, clock, drain, SecondChance(accounts, clock), policy=policy),
         Settler(gate, publisher, receipts, clock, FakeObserver()),
     )
     return Process(steps, Permits(CALLS, leaving=leaving), now=clock.now, on_mishap=on_mishap)

@@ -220,7 +220,8 @@ class MemoryGate:
         assert account is not None, "only a granted request advances"
         known = self._ledger.by_id(ask.request.key)
         if isinstance(known, Open) and len(known.progress.sent) == len(ask.progress.sent):
-            self._give_back(ask.request)
+            if not ask.is_spent:
+                self._give_back(ask.request)
         else:
             self._recent.add(ask.request, ask.progress.sent[-1:])
             self._closures.reopen(account.id, ask.request.key, now=self._clock.now())

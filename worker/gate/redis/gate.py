@@ -226,7 +226,7 @@ class RedisGate:
             await self._went_well(ask.request, held.nonce)
         facts = self._arguments.of_ask(ask, held.nonce)
         facts |= {"went_well": has_sent, "message_id": (sent[-1] or "") if has_sent else ""}
-        if held.slot is not None and not has_sent:
+        if held.slot is not None and not has_sent and not ask.is_spent:
             facts["unused"] = held.slot.facts()
 
         async def decide(patience: Patience) -> Answer:
