@@ -11,6 +11,9 @@ from worker.contract.validator import MOST_PROBLEMS, RequestValidator
 _VALIDATOR = RequestValidator()
 
 
+AT_MOST = "Instagram takes at most 1000, or give split: true to have it sent in parts"
+
+
 def _told(document: Any) -> dict[str, str]:
     problems = _VALIDATOR.problems(document)
     told = {problem.pointer: problem.message for problem in problems}
@@ -26,7 +29,7 @@ def test_all_problems_come_at_once_each_at_its_own_place() -> None:
         "/id": "must be 1 to 128 characters out of A-Z a-z 0-9 . _ : ~ -",
         "/account_id": "must be a string in quotes, not a number",
         "/recipient/id": "must be a string in quotes, not a number",
-        "/message/text": "is 1002 bytes in UTF-8; Instagram takes at most 1000",
+        "/message/text": f"is 1002 bytes in UTF-8; {AT_MOST}",
     }
 
 
@@ -73,9 +76,18 @@ def test_wrong_type_is_the_only_complaint_about_a_value() -> None:
         ("a" * 1000, None),
         ("é" * 500, None),
         ("👋" * 250, None),
-        ("a" * 199 + "я" * 401, "is 1001 bytes in UTF-8; Instagram takes at most 1000"),
-        ("👋" * 250 + "a", "is 1001 bytes in UTF-8; Instagram takes at most 1000"),
-        ("a" * 1001, "is 1001 bytes in UTF-8; Instagram takes at most 1000"),
+        (
+            "a" * 199 + "я" * 401,
+            f"is 1001 bytes in UTF-8; {AT_MOST}",
+        ),
+        (
+            "👋" * 250 + "a",
+            f"is 1001 bytes in UTF-8; {AT_MOST}",
+        ),
+        (
+            "a" * 1001,
+            f"is 1001 bytes in UTF-8; {AT_MOST}",
+        ),
         ("", "must not be empty"),
         ("\u2003 \n", "is blank; Instagram refuses an empty message"),
     ],

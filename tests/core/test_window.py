@@ -1,10 +1,13 @@
 """The messaging window as a table: who may write, until when, and with which tag."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.builders import NOW, a_document, a_request, an_account
 from worker.core.progress import rfc3339
 from worker.core.request import Author, request_from
+from worker.core.send_result import GraphError, Refused, Scope
 from worker.core.window import (
     HOUR_S,
     HUMAN_AGENT_TAG,
@@ -12,6 +15,7 @@ from worker.core.window import (
     SAFETY_MARGIN_S,
     STANDARD_WINDOW_S,
     deadline_of,
+    tag_after_refusal,
     tag_for,
     window_closes_at,
 )
@@ -98,3 +102,33 @@ def test_action_of_a_human_gets_no_tag_and_so_only_the_standard_window(action: s
     account = an_account(human_agent=True)
     assert window_closes_at(request, account) == NOW + DAY
     assert tag_for(request, account, now=NOW + 2 * STANDARD_WINDOW_S) == {}
+
+
+CLOSED = Refused(Scope.WINDOW, GraphError("closed", 10, 2534022))
+NO_PERSON = Refused(Scope.RECIPIENT, GraphError("nobody", 100, 2534014))
+
+
+@pytest.mark.parametrize(
+    ("refused", "author", "human_agent", "age_s", "is_tagged"),
+    [
+        (CLOSED, Author.HUMAN, True, None, True),
+        (CLOSED, Author.HUMAN, True, HOUR_S, True),
+        (CLOSED, Author.HUMAN, True, WEEK - 1, True),
+        (CLOSED, Author.HUMAN, True, WEEK + 1, False),
+        (CLOSED, Author.HUMAN, False, None, False),
+        (CLOSED, Author.AUTOMATION, True, None, False),
+        (NO_PERSON, Author.HUMAN, True, None, False),
+    ],
+)
+def test_refusal_for_the_window_is_answered_with_the_tag_by_who_may_use_it(
+    refused: Refused, author: Author, human_agent: bool, age_s: float | None, is_tagged: bool
+) -> None:
+    fields: dict[str, Any] = {} if age_s is None else {"last_inbound_at": rfc3339(NOW - age_s)}
+    request, account = a_request(author=author, **fields), an_account(human_agent=human_agent)
+    tag = tag_after_refusal(refused, request, account, now=NOW)
+    assert tag == (HUMAN_AGENT_TAG if is_tagged else {})
+
+
+def test_only_a_refused_token_may_be_mended_by_another() -> None:
+    assert Refused(Scope.ACCOUNT, GraphError("revoked", 190, 460)).is_for_the_token
+    assert not Refused(Scope.ACCOUNT, GraphError("no permission", 10)).is_for_the_token

@@ -104,3 +104,24 @@ async def test_a_middle_part_whose_end_is_unknown_and_not_found_holds_the_rest(
     assert [message["body"]["message"] for message in accepted] == PARTS[:1]
     assert (outcome["status"], outcome["reason"]) == ("held", "unconfirmed")
     assert outcome["message_ids"] == [accepted[0]["message_id"]]
+
+
+async def test_a_long_text_is_split_where_a_reader_would_and_arrives_in_order(
+    system: System,
+) -> None:
+    text = " ".join(f"This is sentence number {number} of a long answer." for number in range(60))
+    replies = [{"content_type": "text", "title": "Thanks", "payload": "THANKS"}]
+    request = a_document(
+        id=token_hex(6),
+        account_id=ACCOUNT,
+        recipient={"id": "700309"},
+        message={"text": text, "quick_replies": replies},
+        split=True,
+    )
+    async with a_producer(system.broker) as producer:
+        outcome = await producer.outcome_of(request)
+    accepted = [message["body"]["message"] for message in await accepted_by(system, "700309")]
+    assert (outcome["status"], len(outcome["message_ids"])) == ("sent", 3)
+    assert " ".join(message["text"] for message in accepted) == text
+    assert all(message["text"].endswith(".") for message in accepted)
+    assert [message.get("quick_replies") for message in accepted] == [None, None, replies]

@@ -282,6 +282,16 @@ async def test_slot_that_was_missed_is_asked_for_anew(gate: World) -> None:
     assert following.slot >= again.slot + 0.5
 
 
+async def test_slot_of_a_call_that_was_refused_is_spent(gate: World) -> None:
+    account = Account(ACCOUNT, Secret("t"), limits={Bucket.TEXT: Limit(2, 1.0)})
+    request = a_request()
+    refused = await gate.admit(request, account)
+    assert isinstance(refused, Go)
+    again = await gate.advance(request, account, is_spent=True)
+    assert isinstance(again, Go)
+    assert again.slot >= refused.slot + 0.5
+
+
 async def test_doubt_is_kept_until_somebody_settles_it(gate: World) -> None:
     request = a_request()
     await gate.admit(request)

@@ -65,11 +65,15 @@ class World:
         return await self.gate.admit(Ask(request, account, progress or Progress(), lane, deadline))
 
     async def advance(
-        self, request: SendRequest, account: Account = OPEN, *, sent: tuple[str | None, ...] = ()
+        self,
+        request: SendRequest,
+        account: Account = OPEN,
+        *,
+        sent: tuple[str | None, ...] = (),
+        is_spent: bool = False,
     ) -> Admission:
-        return await self.gate.advance(
-            Ask(request, account, Progress(sent=sent), Lane.INTERACTIVE, None)
-        )
+        ask = Ask(request, account, Progress(sent=sent), Lane.INTERACTIVE, is_spent=is_spent)
+        return await self.gate.advance(ask)
 
     async def close(
         self, request: SendRequest, result: Throttled | Refused, account: Account = OPEN

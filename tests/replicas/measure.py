@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from tests.replicas import isolation, limits, order, redis_faults, throttled
+from tests.replicas import isolation, limits, order, redis_faults, throttled, tokens
 from tests.replicas.site import Ground
 from tests.replicas.windows import Allowed
 from tests.replicas.work import allowed_from
@@ -46,6 +46,10 @@ async def _throttled(ground: Ground, sizes: Any, _: str) -> Any:
     return await throttled.run(ground, sizes)
 
 
+async def _tokens(ground: Ground, sizes: Any, _: str) -> Any:
+    return await tokens.run(ground, sizes)
+
+
 async def _isolation(ground: Ground, sizes: Any, kind: Any) -> Any:
     return await isolation.run(ground, sizes, kind)
 
@@ -72,6 +76,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "redis-faults": Scenario(
         "Redis dies, freezes or forgets under load",
         redis_faults.RedisFaults(), _redis_faults, redis_faults.table, redis_faults.FAULTS,
+    ),
+    "tokens": Scenario(
+        "a token is replaced, revoked, mended", tokens.Tokens(), _tokens, _first_table
     ),
 }  # fmt: skip
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.replicas import isolation, limits, order, redis_faults, throttled
+from tests.replicas import isolation, limits, order, redis_faults, throttled, tokens
 from tests.replicas.isolation import Isolation
 from tests.replicas.limits import Limits
 from tests.replicas.order import Ordering
 from tests.replicas.redis_faults import RedisFaults
 from tests.replicas.site import Ground
 from tests.replicas.throttled import Throttling
+from tests.replicas.tokens import Tokens
 from tests.replicas.windows import Allowed
 from tests.support.nodes import Broker, require_redis
 
@@ -94,3 +95,16 @@ async def test_trouble_with_redis_sends_nothing_twice_and_loses_nothing(
     assert (found.twice, found.lost, found.invented) == ([], [], [])
     assert found.violations == 0
     assert found.ready_again_s is not None
+
+
+async def test_replaced_token_fails_nobody_and_a_revoked_one_is_called_with_once_a_worker(
+    ground: Ground,
+) -> None:
+    sizes = Tokens(workers=2, accounts=2, per_s=20.0, rotations=2, every_s=1.0, revoked_s=2.0)
+    found = await tokens.run(ground, sizes)
+    assert found.failed_while_rotating == 0
+    assert 0 < found.refused_calls <= sizes.workers
+    assert found.dead == {"failed:account": found.dead.total()}
+    assert found.replayed == {"sent": found.dead.total()}
+    assert found.others_failed == 0
+    assert found.twice == []

@@ -11,9 +11,9 @@ import orjson
 
 from worker.contract.emoji import is_one_emoji
 from worker.core.problem import Problem
+from worker.core.splitting import LONGEST_TEXT_BYTES, split_text
 
-# Meta, "Send a text message": UTF-8 and 1000 bytes or less.
-LONGEST_TEXT_BYTES = 1000
+MOST_PARTS = 10
 LARGEST_METADATA_BYTES = 4096
 # No character takes more bytes than this, so a shorter text needs no counting.
 _MOST_BYTES_PER_CHARACTER = 4
@@ -40,19 +40,40 @@ def _messages(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _texts(document: dict[str, Any]) -> Iterator[Problem]:
+    is_split = document.get("split") is True
     for pointer, message in _messages(document):
         text = message.get("text")
         if not isinstance(text, str) or not text:
             continue
         if text.isspace():
             yield Problem(f"{pointer}/text", "is blank; Instagram refuses an empty message")
-        elif len(text) * _MOST_BYTES_PER_CHARACTER > LONGEST_TEXT_BYTES:
+        elif not is_split and len(text) * _MOST_BYTES_PER_CHARACTER > LONGEST_TEXT_BYTES:
             size = len(text.encode())
             if size > LONGEST_TEXT_BYTES:
                 yield Problem(
                     f"{pointer}/text",
-                    f"is {size} bytes in UTF-8; Instagram takes at most {LONGEST_TEXT_BYTES}",
+                    f"is {size} bytes in UTF-8; Instagram takes at most {LONGEST_TEXT_BYTES}, or "
+                    "give split: true to have it sent in parts",
                 )
+    if is_split:
+        yield from _too_many_parts(document)
+
+
+def _too_many_parts(document: dict[str, Any]) -> Iterator[Problem]:
+    """Count what long texts are split into; a hostile one is not split to be counted."""
+    found = [*_messages(document)]
+    texts = [text for _, message in found if isinstance(text := message.get("text"), str)]
+    size = sum(len(text.encode()) for text in texts)
+    if size > LONGEST_TEXT_BYTES * MOST_PARTS:
+        pieces = -(-size // LONGEST_TEXT_BYTES)
+    else:
+        pieces = sum(len(split_text(text)) for text in texts)
+    parts = pieces + len(found) - len(texts)
+    if parts > MOST_PARTS:
+        yield Problem(
+            f"{found[0][0]}/text" if len(found) == 1 else "/messages",
+            f"makes {parts} parts or more when it is split; a request has at most {MOST_PARTS}",
+        )
 
 
 def _hidden_quick_replies(document: dict[str, Any]) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, NewType
 
 from worker.core.kind import Bucket, Kind, bucket_of, kind_of_message
+from worker.core.splitting import split
 
 RequestId = NewType("RequestId", str)
 AccountId = NewType("AccountId", str)
@@ -115,6 +116,8 @@ def _parts(document: Mapping[str, Any], recipient: Mapping[str, Any]) -> list[Pa
             body["payload"] = document["payload"]
         return [Part(kind, bucket_of(kind, recipient), body)]
     messages = document["messages"] if "messages" in document else [document["message"]]
+    if document.get("split"):
+        messages = split(messages)
     return [
         Part(kind, bucket_of(kind, recipient), {"recipient": to, "message": message})
         for message in messages

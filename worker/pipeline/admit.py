@@ -1,6 +1,6 @@
 """Step 2: may it go now? Finds the account and its deadline, then asks the gate once."""
 
-from worker.core.admission import Doubtful, Go
+from worker.core.admission import Closed, Doubtful, Go
 from worker.core.admitted import outcome_of_admission
 from worker.core.outcome import HandedBack, Outcome
 from worker.core.window import deadline_of
@@ -27,8 +27,25 @@ class Admitter:
         if self._drain.is_draining:
             return HandedBack(attempt.progress)
         admission = await self._gate.admit(attempt.ask)
+        if isinstance(admission, Closed) and await self._is_mended(attempt):
+            admission = await self._gate.admit(attempt.ask)
         if isinstance(admission, Go | Doubtful):
             attempt.is_in_our_hands = True
             attempt.progress = admission.progress
             return admission
         return outcome_of_admission(admission, attempt.progress)
+
+    async def _is_mended(self, attempt: Attempt) -> bool:
+        """Whether the account of a dead letter that was put back has a new token by now.
+
+        Who stores a token replays at once; others find it a second later, and need not wait.
+        """
+        if attempt.account is None or attempt.progress.returned_from is None:
+            return False
+        attempt.permit.give_back()
+        renewed = await self._accounts.renewed(attempt.account)
+        if renewed is None:
+            return False
+        attempt.account = renewed
+        await attempt.permit.take()
+        return True
