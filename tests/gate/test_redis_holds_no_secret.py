@@ -1,14 +1,13 @@
 """Redis learns neither the token nor a word of the message, however a request ends."""
 
-from collections.abc import Awaitable, Callable
 from secrets import token_hex
-from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from tests.gate.world import ERROR, World, a_request, redis_world
 from tests.support.pipeline import ACCOUNT
+from tests.support.redis_contents import everything_in
 from tests.support.spellings import is_in
 from worker.core.account import Account
 from worker.core.admission import Closed, Doubtful, Go, NotYet
@@ -48,22 +47,6 @@ async def lead_through(gate: World) -> None:
     assert isinstance(
         await gate.close(marked("refused"), Refused(Scope.ACCOUNT, ERROR), MARKED), Closed
     )
-
-
-async def everything_in(client: Any, prefix: str) -> dict[bytes, bytes]:
-    """Give all keys and what each holds, as text of whatever type it is."""
-    readers: dict[bytes, Callable[[bytes], Awaitable[Any]]] = {
-        b"string": client.get,
-        b"hash": client.hgetall,
-        b"zset": lambda key: client.zrange(key, 0, -1),
-        b"list": lambda key: client.lrange(key, 0, -1),
-    }
-    found: dict[bytes, bytes] = {}
-    async for key in client.scan_iter(f"{prefix}*"):
-        value = await readers[await client.type(key)](key)
-        parts = [*value.keys(), *value.values()] if isinstance(value, dict) else value
-        found[key] = parts if isinstance(parts, bytes) else b"\n".join(parts)
-    return found
 
 
 async def test_neither_token_nor_text_nor_metadata_is_in_redis(redis: str) -> None:
