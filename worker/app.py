@@ -196,7 +196,10 @@ class Worker:
                 inspection=self._inspection,
             ) as health,
         ):
-            self._reporting.started(config, port=health.port, accounts=self._accounts.count)
+            worker = self._gate.worker if isinstance(self._gate, RedisGate) else None
+            self._reporting.started(
+                config, port=health.port, accounts=self._accounts.count, worker=worker
+            )
             is_clean = await self._serve()
         self._reporting.stopped(is_clean=is_clean)
         if self._refused is not None:

@@ -382,5 +382,5 @@ async def test_worker_that_has_a_request_in_hand_is_named(redis: str) -> None:
         request = a_request()
         await world.admit(request)
         state = await Look(inspector_of(world, redis)).found(request)
-        assert state.worker == world.gate._worker
+        assert state.worker == world.gate.worker
         assert state.lease_until == pytest.approx(world.clock.now() + 30, abs=1e-5)

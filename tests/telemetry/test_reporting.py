@@ -88,7 +88,7 @@ def test_bug_is_told_with_its_place_and_without_what_it_quotes() -> None:
 def test_start_tells_the_settings_without_their_secrets() -> None:
     config = Config.from_env({"IGSEND_AMQP_URL": "amqp://user:s3cret@host/"})
     with captured_logs() as logs:
-        Reporting(config).started(config, port=8080, accounts=3)
+        Reporting(config).started(config, port=8080, accounts=3, worker=None)
     [line] = logs.lines
     assert (line["http_port"], line["accounts"]) == (8080, 3)
     assert line["settings"]["IGSEND_PREFIX"] == "ig"

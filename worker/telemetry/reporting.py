@@ -10,6 +10,7 @@ from worker.config import Config
 from worker.core.delivery import Delivery
 from worker.core.report import Report
 from worker.ports import Graph
+from worker.telemetry.closure_observer import ClosureObserver
 from worker.telemetry.exception_text import stack_of
 from worker.telemetry.loop_lag import LoopLag
 from worker.telemetry.measured_graph import MeasuredGraph
@@ -25,12 +26,14 @@ class Reporting:
 
     def __init__(self, config: Config) -> None:
         self.metrics = Metrics(version=__version__, graph_version=config.graph_version)
-        self._observers = Observers([LogObserver(), MetricsObserver(self.metrics)])
+        self._observers = Observers(
+            [LogObserver(), MetricsObserver(self.metrics), ClosureObserver()]
+        )
         self._lag = LoopLag()
         self._sparse = Sparse()
 
     def observe(self, report: Report) -> None:
-        """Implement the Observer port: one log line, and the counters."""
+        """Implement the Observer port: one log line, the counters, and news of accounts."""
         self._observers.observe(report)
 
     def receiving(self, submit: Callable[[Delivery], None]) -> Callable[[Delivery], None]:
@@ -63,10 +66,12 @@ class Reporting:
         """Say how long ago the event loop last turned."""
         return self._lag.tick_age_s()
 
-    def started(self, config: Config, *, port: int, accounts: int) -> None:
+    def started(self, config: Config, *, port: int, accounts: int, worker: str | None) -> None:
+        """Note the start; `worker` is what a shared gate calls this one."""
         structlog.get_logger().info(
             "worker started",
             version=__version__,
+            worker=worker,
             http_port=port,
             accounts=accounts,
             settings=config.shown(),

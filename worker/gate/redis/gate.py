@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from secrets import token_hex
@@ -89,14 +90,16 @@ class RedisGate:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._worker = token_hex(6)
+        # What `igsend why` calls the worker that has a request in hand.
+        self.worker = token_hex(6)
         self._numbers = itertools.count(1)
         self._time = RedisTime(clock)
         self._arguments = Arguments(store, self._time, prefix=prefix, margin=margin, keep_s=keep_s)
         self._scripts = AccountScripts(store, self._arguments, self._time, clock)
         self._platform = Platform(store, prefix)
         self._held: dict[tuple[str, str], Held] = {}
-        self._waiting: dict[bytes, asyncio.Event] = {}
+        # By the digest of the id alone, which is what a wake-up names; accounts may share ids.
+        self._waiting: defaultdict[bytes, list[asyncio.Event]] = defaultdict(list)
         self._closed: dict[str, float] = {}
 
     @property
@@ -107,7 +110,7 @@ class RedisGate:
         """Renew the leases of what takes long, hear who is next, and keep the app's state."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(
-                self._store.subscribe(self._arguments.channel(self._worker), self._wake)
+                self._store.subscribe(self._arguments.channel(self.worker), self._wake)
             )
             tasks.create_task(self._store.subscribe(self._arguments.closings, self._hear))
             tasks.create_task(self._renew())
@@ -120,8 +123,9 @@ class RedisGate:
 
     async def admit(self, ask: Ask) -> Admission:
         digest = digest_of(ask.request.id)
-        nonce = f"{self._worker}:{next(self._numbers)}"
-        called = self._waiting[digest] = asyncio.Event()
+        nonce = f"{self.worker}:{next(self._numbers)}"
+        called = asyncio.Event()
+        self._waiting[digest].append(called)
 
         async def decide(patience: Patience) -> Answer:
             called.clear()
@@ -130,7 +134,9 @@ class RedisGate:
         try:
             return await patiently(decide, self._clock, ask.waits)
         finally:
-            self._waiting.pop(digest, None)
+            self._waiting[digest].remove(called)
+            if not self._waiting[digest]:
+                del self._waiting[digest]
 
     async def _decide(
         self, ask: Ask, nonce: str, patience: Patience, called: asyncio.Event
@@ -304,7 +310,7 @@ class RedisGate:
         ):
             # The id is another request's: that one's record stays as it is.
             return
-        nonce = held.nonce if held else f"{self._worker}:{next(self._numbers)}"
+        nonce = held.nonce if held else f"{self.worker}:{next(self._numbers)}"
         facts = self._arguments.of_request(request, nonce, outcome.progress)
         facts |= self._arguments.of_outcome(outcome)
         if is_slot_unused and held is not None and held.slot is not None:
@@ -352,9 +358,8 @@ class RedisGate:
         self._closed[account_id] = self._time.here(float(until))
 
     def _wake(self, digest: bytes) -> None:
-        waiting = self._waiting.get(digest)
-        if waiting is not None:
-            waiting.set()
+        for called in self._waiting.get(digest, ()):
+            called.set()
 
     async def _renew(self) -> None:
         while True:
