@@ -1,13 +1,12 @@
 """What the pipeline needs from the world, as small Protocols that the adapters fulfil."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from worker.core.account import Account
 from worker.core.admission import Admission, Closed, NotYet
 from worker.core.ask import Ask
 from worker.core.delivery import Delivery
-from worker.core.departure import Departure
 from worker.core.outcome import Dead, Outcome
 from worker.core.outcome_event import OutcomeEvent
 from worker.core.progress import Progress
@@ -15,6 +14,16 @@ from worker.core.report import Report
 from worker.core.request import AccountId, Identity, Part, SendRequest
 from worker.core.send_result import Refused, SendResult, Throttled
 from worker.core.verification import Listing
+
+
+class Departure(NamedTuple):
+    """When a call may leave: by `latest` (unix seconds) or not at all.
+
+    `left` is called as its first byte goes.
+    """
+
+    latest: float
+    left: Callable[[], None]
 
 
 class Clock(Protocol):

@@ -17,7 +17,6 @@ from tests.support.fakes import FakeAccounts, FakeObserver
 from worker.contract.validator import RequestValidator
 from worker.core.account import Account
 from worker.core.delivery import Delivery
-from worker.core.departure import Departure
 from worker.core.outcome import Dead
 from worker.core.outcome_event import OutcomeEvent, Status
 from worker.core.progress import Progress
@@ -44,6 +43,7 @@ from worker.pipeline.second_chance import SecondChance
 from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
 from worker.pipeline.verify import Verifier
+from worker.ports import Departure
 
 CONFIRM_S = 0.002
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from worker.core.account import Account
 from worker.core.delivery import Delivery
-from worker.core.departure import Departure
 from worker.core.kind import bucket_of
 from worker.core.outcome import Dead
 from worker.core.outcome_event import OutcomeEvent
@@ -15,6 +14,7 @@ from worker.core.report import Report
 from worker.core.request import AccountId, Identity, Part
 from worker.core.send_result import SendResult, Sent
 from worker.core.verification import Listed, Listing
+from worker.ports import Departure
 
 START = 1_800_000_000.0
 

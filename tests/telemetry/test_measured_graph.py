@@ -8,9 +8,9 @@ import pytest
 from tests.support.builders import a_request, an_account
 from tests.telemetry.samples import sample, some_metrics
 from worker.core.account import Account
-from worker.core.departure import Departure
 from worker.core.request import Part
 from worker.core.send_result import SendResult, Sent
+from worker.ports import Departure
 from worker.telemetry.measured_graph import MeasuredGraph
 
 [PART] = a_request().parts

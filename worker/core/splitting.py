@@ -87,9 +87,4 @@ def _whole_characters(rest: str, fits: int) -> int:
     import regex  # noqa: PLC0415
 
     ends = (found.end() for found in regex.finditer(r"\X", rest[: fits + _LONGEST_GRAPHEME]))
-    cut = 0
-    for end in ends:
-        if end > fits:
-            break
-        cut = end
-    return cut or fits
+    return max((end for end in ends if end <= fits), default=fits)

@@ -16,7 +16,6 @@ from yarl import URL
 from worker import __version__
 from worker.config import Config
 from worker.core.account import Account
-from worker.core.departure import Departure
 from worker.core.graph_reply import Reply, result_of
 from worker.core.kind import answers_with_message_id, is_fetched_by_meta
 from worker.core.request import Part
@@ -25,6 +24,7 @@ from worker.graph.answer import read_body, reply_from
 from worker.graph.evidence import Evidence, WitnessedBody
 from worker.graph.failure import meaning_of_failure, result_of_failure
 from worker.graph.punctual import PunctualConnector, SlotMissedError, leaving
+from worker.ports import Departure
 
 DNS_TTL_S = 60
 # Shorter than servers keep idle connections, so that few requests meet a closing one.

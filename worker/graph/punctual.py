@@ -10,7 +10,7 @@ from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
-from worker.core.departure import Departure
+from worker.ports import Departure
 
 _departure: ContextVar[Departure | None] = ContextVar("departure", default=None)
 

@@ -3,7 +3,6 @@
 from worker.core.admission import Go, NotYet
 from worker.core.admitted import outcome_of_admission
 from worker.core.ask import Ask
-from worker.core.departure import Departure
 from worker.core.outcome import Completed, HandedBack, Outcome, Postponed, Wait
 from worker.core.retry import RetryPolicy
 from worker.core.send_result import (
@@ -22,7 +21,7 @@ from worker.core.window import tag_for
 from worker.pipeline.drain import Drain
 from worker.pipeline.in_flight import Attempt
 from worker.pipeline.second_chance import SecondChance
-from worker.ports import Clock, Gate, Graph
+from worker.ports import Clock, Departure, Gate, Graph
 
 CUT = GraphError("the worker had to stop before the API answered")
 # How soon another worker goes on with a request whose first parts were sent by a stopping one.

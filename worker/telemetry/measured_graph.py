@@ -4,10 +4,9 @@ import time
 from collections.abc import Callable, Mapping
 
 from worker.core.account import Account
-from worker.core.departure import Departure
 from worker.core.request import Part
 from worker.core.send_result import SendResult
-from worker.ports import Graph
+from worker.ports import Departure, Graph
 from worker.telemetry.metrics import Metrics
 
 

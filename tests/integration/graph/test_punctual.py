@@ -8,10 +8,10 @@ from aiohttp.connector import Connection
 
 from tests.integration.graph.calls import A_TEXT, a_client
 from tests.support.builders import ACCOUNT_ID, TOKEN, an_account
-from worker.core.departure import Departure
 from worker.core.send_result import Missed, SendResult, Sent
 from worker.graph.client import GraphClient
 from worker.graph.punctual import PunctualConnector
+from worker.ports import Departure
 from worker.sandbox.graph_server import running_sandbox
 
 
