@@ -52,6 +52,19 @@ def token_from(text: str, *, where: str) -> Secret:
 
 def token_in(path: Path, *, where: str) -> Secret:
     """Read a token file; raises AccountsError, also for what is no file or far too large."""
+    return token_in_bytes(contents_of(path, where=where), where=where)
+
+
+def token_in_bytes(data: bytes, *, where: str) -> Secret:
+    """Take the token that a file consists of; raises AccountsError."""
+    try:
+        return token_from(data.decode("utf-8"), where=where)
+    except UnicodeDecodeError:
+        raise AccountsError(f"{where} is not UTF-8 text") from None
+
+
+def contents_of(path: Path, *, where: str) -> bytes:
+    """Read a small file; raises AccountsError."""
     try:
         # A pipe would keep the reader waiting for ever.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -60,9 +73,7 @@ def token_in(path: Path, *, where: str) -> Secret:
             data = file.read(_LONGEST_TOKEN_FILE + 1)
         if len(data) > _LONGEST_TOKEN_FILE:
             raise AccountsError(f"{where} is larger than a token can be")
-        return token_from(data.decode("utf-8"), where=where)
-    except UnicodeDecodeError:
-        raise AccountsError(f"{where} is not UTF-8 text") from None
+        return data
     except (OSError, ValueError) as error:
         raise AccountsError(f"{where}: cannot read it ({why(error)})") from None
 
