@@ -17,6 +17,7 @@ _LONGEST_TOKEN_FILE = 16 * 1024
 
 # Longer names are not shown: a token may have been put where a name belongs, and has 150 signs.
 _LONGEST_SHOWN = 40
+PROBLEMS_SHOWN = 3
 
 # Time of change, size and inode of a file; None while a change could go unnoticed.
 Stamp = tuple[int, int, int] | None
@@ -93,3 +94,10 @@ def stamp_of(status: os.stat_result) -> Stamp:
     if status.st_mtime_ns > time.time_ns() - _TOO_FRESH_NS:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def sentence(problems: list[str]) -> str | None:
+    """Say the first few problems, and how many more there are; None when there are none."""
+    more = len(problems) - PROBLEMS_SHOWN
+    shown = "; ".join(problems[:PROBLEMS_SHOWN])
+    return (f"{shown}; and {more} more" if more > 0 else shown) or None
