@@ -141,10 +141,11 @@ async def test_account_that_cannot_be_known_is_put_off_and_not_called_absent(
 ) -> None:
     origin.is_away = True
     assert await accounts.find(ONE) == NotYet(1000.0 + on_demand.PUT_OFF_S, Wait.ACCOUNTS)
-    assert accounts.last_error == accounts.trouble == "the service is away; look at it"
+    why: list[str | None] = [accounts.last_error, accounts.trouble]
+    assert why == ["the service is away; look at it"] * 2
     origin.is_away = False
     assert await token_of(accounts) == "IGAAone"
-    assert (accounts.last_error, accounts.trouble) == (None, None)
+    assert [accounts.last_error, accounts.trouble] == [None, None]
 
 
 async def test_what_was_known_stays_in_force_while_the_origin_is_away(

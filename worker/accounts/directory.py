@@ -73,9 +73,15 @@ class AccountDirectory:
 
     def _look_at_all(self) -> dict[str, _Entry]:
         files = list(self._files())
-        seen = {file.name: self._look_at_defaults(file) for file in files if file.name in _DEFAULTS}
-        if not seen:
+        found = sorted((file for file in files if file.name in _DEFAULTS), key=lambda f: f.name)
+        if not found:
             self._use_defaults(NO_DEFAULTS)
+        seen = {file.name: self._look_at_defaults(file) for file in found[:1]}
+        for file in found[1:]:
+            problem = (
+                f"{self._path / file.name} is not read beside {found[0].name}; keep one of them"
+            )
+            seen[file.name] = _Entry(_stamp(file), problem=problem)
         return seen | {file.name: self._look(file) for file in files if file.name not in seen}
 
     def _look_at_defaults(self, file: os.DirEntry[str]) -> _Entry:
