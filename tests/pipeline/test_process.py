@@ -9,7 +9,7 @@ import pytest
 from tests.support.pipeline import ACCOUNT, Pipeline, a_body, a_delivery
 from tests.support.waiting import eventually
 from worker.core.account import Account
-from worker.core.outcome import Postponed, Wait
+from worker.core.outcome import Wait
 from worker.core.outcome_event import Status
 from worker.core.problem import Problem
 from worker.core.progress import Progress, rfc3339
@@ -39,17 +39,6 @@ async def test_valid_request_is_sent_announced_and_acked_in_that_order() -> None
     event, _ = pipeline.publisher.announced[0]
     assert (event.status, event.message_ids, event.attempts) == (Status.SENT, ("mid-1",), 1)
     assert event.accepted_at == pipeline.clock.time
-
-
-async def test_request_waits_untried_while_the_source_of_accounts_cannot_be_asked() -> None:
-    pipeline = Pipeline()
-    pipeline.accounts.away_until = pipeline.clock.time + 5.0
-    await pipeline(a_delivery())
-    assert pipeline.publisher.log == ["park", "ack"]
-    assert pipeline.graph.sent == []
-    report = pipeline.observer.reports[-1]
-    assert isinstance(report.outcome, Postponed)
-    assert (report.outcome.why, report.outcome.progress.attempts) == (Wait.ACCOUNTS, 0)
 
 
 async def test_ledger_knows_the_result_before_it_is_announced() -> None:

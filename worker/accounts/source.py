@@ -20,6 +20,8 @@ LOOK_EVERY_S = 1.0
 LOOK_AT_MOST_EVERY_S = 0.5
 # A look at a very large source takes a while; so many times as long it then has peace.
 REST_AFTER_LOOK = 20.0
+# But a change is to be seen within five seconds, also among a hundred thousand accounts.
+LONGEST_REST_S = 2.5
 REST_AFTER_LOOK_FOR_UNKNOWN = 4.0
 
 
@@ -80,7 +82,8 @@ class AccountSource:
     async def watch(self) -> None:
         """Keep up with the source until cancelled."""
         while True:
-            await asyncio.sleep(max(LOOK_EVERY_S, REST_AFTER_LOOK * self._look_took_s))
+            rest_s = min(REST_AFTER_LOOK * self._look_took_s, LONGEST_REST_S)
+            await asyncio.sleep(max(LOOK_EVERY_S, rest_s))
             await self._look_after(monotonic())
 
     async def find(self, account_id: AccountId) -> Account | None:
@@ -118,7 +121,8 @@ class AccountSource:
         async with self._looking:
             if self._looked_at > moment or self._source is None:
                 return
-            rest_s = max(LOOK_AT_MOST_EVERY_S, REST_AFTER_LOOK_FOR_UNKNOWN * self._look_took_s)
+            rest_s = min(REST_AFTER_LOOK_FOR_UNKNOWN * self._look_took_s, LONGEST_REST_S)
+            rest_s = max(LOOK_AT_MOST_EVERY_S, rest_s)
             await asyncio.sleep(max(0.0, self._looked_at + rest_s - monotonic()))
             began = monotonic()
             try:
