@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Mapping
 
-from worker.accounts.source import AccountSource
+from worker.accounts.opening import accounts_of
 from worker.clock import SystemClock
 from worker.config import Config
 from worker.contract.validator import RequestValidator
@@ -57,16 +57,17 @@ class Worker:
     """One worker process, from its settings."""
 
     def __init__(self, config: Config, environment: Mapping[str, str]) -> None:
-        if config.accounts is None:
+        accounts = accounts_of(config, environment=environment)
+        if accounts is None:
             raise StartError(
-                "IGSEND_ACCOUNTS is not set; give a directory of token files, or a .toml or .json "
-                "file"
+                "IGSEND_ACCOUNTS is not set; give a directory of token files, a .toml or .json "
+                "file, or the URL of a token service or Redis"
             )
         clock = SystemClock()
         self._config = config
         self._names = Names(config.prefix, config.partitions)
         self._reporting = Reporting(config)
-        self._accounts = AccountSource(config.accounts, environment=environment)
+        self._accounts = accounts
         self._graph = GraphClient(config)
         self._store = _store_of(config)
         self._gate = self._gate_of(config, clock)
@@ -200,7 +201,10 @@ class Worker:
             self._reporting.started(
                 config, port=health.port, accounts=self._accounts.count, worker=worker
             )
-            is_clean = await self._serve()
+            try:
+                is_clean = await self._serve()
+            finally:
+                await self._accounts.close()
         self._reporting.stopped(is_clean=is_clean)
         if self._refused is not None:
             raise self._refused
@@ -261,13 +265,12 @@ class Worker:
             self._publish_link.trouble,
             self._publisher.trouble,
             self._gate.trouble,
+            self._accounts.trouble,
         ]
         if self._intake.registered < self._intake.expected:
             reasons.append(
                 f"{self._intake.registered} of {self._intake.expected} consumers are registered"
             )
-        if not self._accounts.count:
-            reasons.append("there are no accounts; look at IGSEND_ACCOUNTS")
         return [reason for reason in reasons if reason is not None]
 
     def _status(self) -> dict[str, object]:

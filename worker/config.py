@@ -63,6 +63,8 @@ _REDIS_OPTIONS = {
     "ssl_check_hostname",
     "ssl_keyfile",
 }
+# Where the account's id goes in the URL of a token service.
+ACCOUNT_PLACE = "{account_id}"
 _DATABASE = re.compile(r"/?|/\d{1,5}")
 
 
@@ -91,6 +93,33 @@ def _gate_url(value: SecretStr) -> SecretStr:
         raise ValueError("must give db as a number")
     if set(url.query) - _REDIS_OPTIONS:
         raise ValueError(f"may have the options {', '.join(sorted(_REDIS_OPTIONS))} only")
+    return value
+
+
+def _accounts(value: SecretStr | None) -> SecretStr | None:
+    if value is None:
+        return None
+    text = value.get_secret_value()
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        return value
+    if scheme in {"redis", "rediss", "unix"}:
+        return _gate_url(value)
+    if scheme not in {"https", "http"}:
+        raise ValueError(
+            "must be a path, or start with https://, http://, redis://, rediss:// or unix://"
+        )
+    if text.count(ACCOUNT_PLACE) != 1 or ACCOUNT_PLACE in text.split("/")[2]:
+        raise ValueError(
+            f"must have {ACCOUNT_PLACE} once in its path: https://host/path/{ACCOUNT_PLACE}"
+        )
+    whole = SecretStr(text.replace(ACCOUNT_PLACE, "0"))
+    _check_readable(whole)
+    url = _read(whole.get_secret_value())
+    if url.user and url.password is None:
+        raise ValueError("must give user:password@ for basic, or :token@ for bearer credentials")
+    if url.fragment:
+        raise ValueError("must have no fragment (#)")
     return value
 
 
@@ -127,8 +156,16 @@ class Config(BaseModel):
     graph_version: str = Field(
         "v23.0", pattern=r"^v\d{1,3}\.\d{1,2}$", description="the API version in every path"
     )
-    accounts: Path | None = Field(
-        None, description="directory of token files, or a .toml or .json file"
+    accounts: Annotated[SecretStr | None, AfterValidator(_accounts)] = Field(
+        None,
+        description="directory of token files, .toml or .json file, "
+        "https://host/path/{account_id} or redis://host",
+    )
+    accounts_token_file: Path | None = Field(
+        None, description="file with the bearer token for an https:// IGSEND_ACCOUNTS"
+    )
+    accounts_timeout_s: float = Field(
+        2.0, gt=0, le=10, description="an answer of the source of accounts, seconds"
     )
     prefix: str = Field(
         "ig",

@@ -45,9 +45,10 @@ class Clock(Protocol):
 class Accounts(Protocol):
     """The accounts the worker may send for."""
 
-    async def find(self, account_id: AccountId) -> Account | None:
+    async def find(self, account_id: AccountId) -> Account | NotYet | None:
         """Give the account as its source describes it now; None when there is no such account.
 
+        NotYet when the source cannot be asked; never for an account that was found before.
         Waits while it is being found out whether the account has another token.
         """
         ...

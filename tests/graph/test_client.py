@@ -1,5 +1,7 @@
 """What the client asks the API for, and what it makes of plain answers."""
 
+from dataclasses import replace
+
 import pytest
 from yarl import URL
 
@@ -27,3 +29,16 @@ async def test_one_post_to_the_documented_url(answer: dict[str, object], expecte
             )
     assert list(api.requests) == [("POST", URL(URL_OF_ACCOUNT))]
     assert (result.scope if isinstance(result, Refused) else result) == expected
+
+
+async def test_version_of_the_account_comes_before_the_configured_one() -> None:
+    own = replace(an_account(), graph_version="v24.0")
+    urls = [URL_OF_ACCOUNT.replace("v23.0", "v24.0"), URL_OF_ACCOUNT]
+    answer = {"recipient_id": "1", "message_id": "m"}
+    for account, url in zip([own, an_account()], urls, strict=True):
+        headers = {"instagram-api-version": url.split("/")[3]}
+        with mocked_api(url, status=200, payload=answer, headers=headers) as api:
+            async with GraphClient(Config.from_env({})) as client:
+                await client.send(account, a_request().parts[0], tag={}, is_first_attempt=True)
+        assert list(api.requests) == [("POST", URL(url))]
+        assert client.version_seen is None

@@ -41,6 +41,14 @@ def test_directory_of_token_files_is_read(tmp_path: Path) -> None:
     }
 
 
+def test_file_of_a_directory_may_hold_an_entry(tmp_path: Path) -> None:
+    (tmp_path / ACCOUNT).write_text('{"token": "IGAAentry", "graph_version": "v24.0"}')
+    assert _tokens_of(tmp_path) == {ACCOUNT: ("IGAAentry", False)}
+    (tmp_path / ACCOUNT).write_text('{"token": "IGAAentry"')
+    with pytest.raises(AccountsError, match="not readable as JSON"):
+        _tokens_of(tmp_path)
+
+
 def test_toml_and_json_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("IGAAfile\n")
     toml = tmp_path / "accounts.toml"

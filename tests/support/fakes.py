@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worker.core.account import Account
+from worker.core.admission import NotYet
 from worker.core.delivery import Delivery
 from worker.core.kind import bucket_of
-from worker.core.outcome import Dead
+from worker.core.outcome import Dead, Wait
 from worker.core.outcome_event import OutcomeEvent
 from worker.core.progress import Progress
 from worker.core.report import Report
@@ -42,8 +43,11 @@ class FakeAccounts:
     """Knows the accounts it was given."""
 
     known: dict[str, Account] = field(default_factory=dict)
+    away_until: float | None = None
 
-    async def find(self, account_id: AccountId) -> Account | None:
+    async def find(self, account_id: AccountId) -> Account | NotYet | None:
+        if self.away_until is not None:
+            return NotYet(self.away_until, Wait.ACCOUNTS)
         return self.known.get(account_id)
 
     async def renewed(self, account: Account) -> Account | None:

@@ -3,20 +3,12 @@
 import json
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    StrictBool,
-    ValidationError,
-)
+from pydantic import Field, ValidationError
 
+from worker.accounts.entry import Entry, Settings, Strict, account_of, entry_from, sentences
 from worker.accounts.reading import (
     ACCOUNT_ID,
     AccountsError,
@@ -29,44 +21,11 @@ from worker.accounts.reading import (
     why,
 )
 from worker.core.account import Account
-from worker.core.kind import Bucket
-from worker.core.rate_limit import Limit, parse_limit
 from worker.core.secret import Secret
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-def _limit(value: object) -> Limit:
-    if not isinstance(value, str):
-        raise ValueError("must be text like 100/s")
-    return parse_limit(value)
-
-
-def _share(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-        raise ValueError("must be a number above 0 and at most 1, like 0.5 for half")
-    return float(value)
-
-
-_Limits = dict[Bucket, Annotated[Limit, BeforeValidator(_limit)]]
-
-
-class _Settings(_Strict):
-    human_agent: StrictBool = False
-    limits: _Limits = Field(default_factory=dict)
-    bulk_share: Annotated[float, BeforeValidator(_share)] = 1.0
-
-
-class _Entry(_Settings):
-    token: SecretStr | None = None
-    token_file: Path | None = None
-    token_env: str | None = None
-
-
-class _File(_Strict):
-    defaults: _Settings = _Settings()
+class _File(Strict):
+    defaults: Settings = Settings()
     accounts: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
@@ -101,7 +60,7 @@ class AccountFile:
         try:
             file = _File.model_validate(self._parsed())
         except ValidationError as error:
-            raise AccountsError(f"{self._path}: {_sentences(error, _File)}") from None
+            raise AccountsError(f"{self._path}: {sentences(error, _File)}") from None
         reading = Reading({})
         for account_id, fields in file.accounts.items():
             try:
@@ -125,25 +84,14 @@ class AccountFile:
             kind = "JSON" if self._path.suffix == ".json" else "TOML"
             raise AccountsError(f"{self._path} is not {kind} ({type(error).__name__})") from None
 
-    def _account(self, account_id: str, fields: Mapping[str, Any], defaults: _Settings) -> Account:
+    def _account(self, account_id: str, fields: Mapping[str, Any], defaults: Settings) -> Account:
         where = f"{self._path}, accounts.{shown(account_id)}"
         if ACCOUNT_ID.fullmatch(account_id) is None:
             raise AccountsError(f"{where}: the id must be the account's numeric id")
-        try:
-            entry = _Entry.model_validate(fields)
-        except ValidationError as error:
-            raise AccountsError(f"{where}: {_sentences(error, _Entry)}") from None
-        given = entry.model_fields_set
-        return Account(
-            account_id,
-            self._token(entry, where),
-            human_agent=entry.human_agent if "human_agent" in given else defaults.human_agent,
-            # Most accounts have none of their own: one object then serves them all.
-            limits={**defaults.limits, **entry.limits} if entry.limits else defaults.limits,
-            bulk_share=entry.bulk_share if "bulk_share" in given else defaults.bulk_share,
-        )
+        entry = entry_from(fields, where=where)
+        return account_of(account_id, entry, self._token(entry, where), defaults)
 
-    def _token(self, entry: _Entry, where: str) -> Secret:
+    def _token(self, entry: Entry, where: str) -> Secret:
         sources = [entry.token, entry.token_file, entry.token_env]
         if sum(source is not None for source in sources) != 1:
             raise AccountsError(f"{where}: give exactly one of token, token_file and token_env")
@@ -165,22 +113,3 @@ def _stamp(path: Path) -> Stamp:
         return stamp_of(path.stat())
     except (OSError, ValueError):
         return None
-
-
-def _sentences(error: ValidationError, model: type[BaseModel]) -> str:
-    """Say what is wrong where, without the values: one of them could be a token."""
-    return "; ".join(
-        _sentence(detail["loc"], detail["type"], detail["msg"], model)
-        for detail in error.errors(include_input=False, include_url=False, include_context=False)
-    )
-
-
-def _sentence(
-    location: tuple[int | str, ...], kind: str, message: str, model: type[BaseModel]
-) -> str:
-    place = ".".join(shown(str(step)) for step in location if step != "[key]")
-    if kind == "extra_forbidden":
-        known = _Settings if location[0] == "defaults" and len(location) > 1 else model
-        near = get_close_matches(str(location[-1]), known.model_fields, n=1, cutoff=0.0)
-        return f"{place} is not a known key; did you mean {near[0]}?"
-    return f"{place}: {message.removeprefix('Value error, ')}"

@@ -17,6 +17,7 @@ _LONGEST_TOKEN_FILE = 16 * 1024
 
 # Longer names are not shown: a token may have been put where a name belongs, and has 150 signs.
 _LONGEST_SHOWN = 40
+PROBLEMS_SHOWN = 3
 
 # Time of change, size and inode of a file; None while a change could go unnoticed.
 Stamp = tuple[int, int, int] | None
@@ -52,6 +53,19 @@ def token_from(text: str, *, where: str) -> Secret:
 
 def token_in(path: Path, *, where: str) -> Secret:
     """Read a token file; raises AccountsError, also for what is no file or far too large."""
+    return token_in_bytes(contents_of(path, where=where), where=where)
+
+
+def token_in_bytes(data: bytes, *, where: str) -> Secret:
+    """Take the token that a file consists of; raises AccountsError."""
+    try:
+        return token_from(data.decode("utf-8"), where=where)
+    except UnicodeDecodeError:
+        raise AccountsError(f"{where} is not UTF-8 text") from None
+
+
+def contents_of(path: Path, *, where: str) -> bytes:
+    """Read a small file; raises AccountsError."""
     try:
         # A pipe would keep the reader waiting for ever.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -60,9 +74,7 @@ def token_in(path: Path, *, where: str) -> Secret:
             data = file.read(_LONGEST_TOKEN_FILE + 1)
         if len(data) > _LONGEST_TOKEN_FILE:
             raise AccountsError(f"{where} is larger than a token can be")
-        return token_from(data.decode("utf-8"), where=where)
-    except UnicodeDecodeError:
-        raise AccountsError(f"{where} is not UTF-8 text") from None
+        return data
     except (OSError, ValueError) as error:
         raise AccountsError(f"{where}: cannot read it ({why(error)})") from None
 
@@ -82,3 +94,10 @@ def stamp_of(status: os.stat_result) -> Stamp:
     if status.st_mtime_ns > time.time_ns() - _TOO_FRESH_NS:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def sentence(problems: list[str]) -> str | None:
+    """Say the first few problems, and how many more there are; None when there are none."""
+    more = len(problems) - PROBLEMS_SHOWN
+    shown = "; ".join(problems[:PROBLEMS_SHOWN])
+    return (f"{shown}; and {more} more" if more > 0 else shown) or None

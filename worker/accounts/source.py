@@ -9,7 +9,7 @@ from time import monotonic
 
 from worker.accounts.directory import AccountDirectory
 from worker.accounts.file import AccountFile
-from worker.accounts.reading import AccountsError, Reading, why
+from worker.accounts.reading import AccountsError, Reading, sentence, why
 from worker.core.account import Account
 from worker.core.request import AccountId
 
@@ -20,8 +20,9 @@ LOOK_EVERY_S = 1.0
 LOOK_AT_MOST_EVERY_S = 0.5
 # A look at a very large source takes a while; so many times as long it then has peace.
 REST_AFTER_LOOK = 20.0
+# But a change is to be seen within five seconds, also among a hundred thousand accounts.
+LONGEST_REST_S = 2.5
 REST_AFTER_LOOK_FOR_UNKNOWN = 4.0
-PROBLEMS_SHOWN = 3
 
 
 class AccountSource:
@@ -40,6 +41,7 @@ class AccountSource:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._path = path
+        self.shown = str(path)
         self._environment = environment
         self._now = now
         self._source: AccountDirectory | AccountFile | None = None
@@ -59,20 +61,29 @@ class AccountSource:
     def count(self) -> int:
         return len(self._reading.accounts)
 
+    @property
+    def trouble(self) -> str | None:
+        """Say why nothing can be sent."""
+        return None if self.count else "there are no accounts; look at IGSEND_ACCOUNTS"
+
+    async def close(self) -> None:
+        """Nothing is kept open between two looks."""
+
     async def load(self) -> None:
         """Read for the first time; raises AccountsError when no account can be used."""
         self._source = self._open()
         began = monotonic()
         reading = await asyncio.to_thread(self._source.read)
         if not reading.accounts:
-            found = _sentence(reading.problems) or "it holds none"
+            found = sentence(reading.problems) or "it holds none"
             raise AccountsError(f"IGSEND_ACCOUNTS={self._path} has no usable account: {found}")
         self._take(reading, began=began)
 
     async def watch(self) -> None:
         """Keep up with the source until cancelled."""
         while True:
-            await asyncio.sleep(max(LOOK_EVERY_S, REST_AFTER_LOOK * self._look_took_s))
+            rest_s = min(REST_AFTER_LOOK * self._look_took_s, LONGEST_REST_S)
+            await asyncio.sleep(max(LOOK_EVERY_S, rest_s))
             await self._look_after(monotonic())
 
     async def find(self, account_id: AccountId) -> Account | None:
@@ -110,7 +121,8 @@ class AccountSource:
         async with self._looking:
             if self._looked_at > moment or self._source is None:
                 return
-            rest_s = max(LOOK_AT_MOST_EVERY_S, REST_AFTER_LOOK_FOR_UNKNOWN * self._look_took_s)
+            rest_s = min(REST_AFTER_LOOK_FOR_UNKNOWN * self._look_took_s, LONGEST_REST_S)
+            rest_s = max(LOOK_AT_MOST_EVERY_S, rest_s)
             await asyncio.sleep(max(0.0, self._looked_at + rest_s - monotonic()))
             began = monotonic()
             try:
@@ -128,11 +140,4 @@ class AccountSource:
         if reading is not self._reading:
             self._reading = reading
             self.loaded_at = self._now()
-        self.last_error = _sentence(reading.problems)
-
-
-def _sentence(problems: list[str]) -> str | None:
-    """Say the first few problems, and how many more there are; None when there are none."""
-    more = len(problems) - PROBLEMS_SHOWN
-    shown = "; ".join(problems[:PROBLEMS_SHOWN])
-    return (f"{shown}; and {more} more" if more > 0 else shown) or None
+        self.last_error = sentence(reading.problems)

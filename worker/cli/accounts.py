@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from yarl import URL
 
-from worker.accounts.source import AccountsError, AccountSource
+from worker.accounts.on_demand import OnDemandAccounts
+from worker.accounts.opening import accounts_of
+from worker.accounts.source import AccountsError
 from worker.cli.failure import CommandFailed, UsageFailed, config_from_environment
 from worker.clock import SystemClock
 from worker.config import Config
@@ -68,10 +70,11 @@ def show(account: str, json: Json = False) -> None:
 
 @asynccontextmanager
 async def inspection_of(
-    config: Config, *, needs_accounts: bool = True
+    config: Config, *, needs_accounts: bool = True, only: str | None = None
 ) -> AsyncIterator[Inspection]:
     """Give what knows the gate: Redis, or the worker whose memory it is in.
 
+    With `only`, a source that need not be listed is asked about that account alone.
     Raises CommandFailed or UsageFailed where it cannot be asked.
     """
     url = config.gate_url.get_secret_value()
@@ -79,7 +82,7 @@ async def inspection_of(
         async with aiohttp.ClientSession(timeout=_WITHIN, raise_for_status=False) as session:
             yield _WorkerInspection(session, _worker_url(config))
         return
-    accounts = await _accounts(config) if needs_accounts else {}
+    accounts = await _accounts(config, only) if needs_accounts else {}
     try:
         async with redis_inspector(
             url,
@@ -110,16 +113,20 @@ def in_words(moment: str, now: str) -> str:
     return f"in {count} {unit}" if seconds > 0 else f"{count} {unit} ago"
 
 
-async def _accounts(config: Config) -> Mapping[str, Account]:
-    if config.accounts is None:
+async def _accounts(config: Config, only: str | None) -> Mapping[str, Account]:
+    source = accounts_of(config, environment=os.environ)
+    if source is None:
         raise UsageFailed(
-            "IGSEND_ACCOUNTS is not set; give the directory or file that the workers use"
+            "IGSEND_ACCOUNTS is not set; give the directory, file or URL that the workers use"
         )
-    source = AccountSource(config.accounts, environment=os.environ)
     try:
+        if isinstance(source, OnDemandAccounts):
+            return await source.listed(only)
         await source.load()
     except AccountsError as error:
         raise UsageFailed(str(error)) from None
+    finally:
+        await source.close()
     return source.accounts
 
 
@@ -256,7 +263,7 @@ def _why(closure: Mapping[str, Any]) -> str:
 
 
 async def _account(config: Config, account_id: str) -> Mapping[str, Any] | None:
-    async with inspection_of(config) as inspection:
+    async with inspection_of(config, only=account_id) as inspection:
         return await inspection.account(account_id)
 
 

@@ -13,10 +13,13 @@ from typing import Annotated
 import orjson
 import typer
 
-from worker.accounts.source import AccountsError, AccountSource
+from worker.accounts.on_demand import OnDemandAccounts
+from worker.accounts.opening import accounts_of
+from worker.accounts.source import AccountsError
 from worker.cli.broker import wire_connection_to
 from worker.cli.failure import CommandFailed, config_from_environment
 from worker.config import Config
+from worker.core.request import AccountId
 from worker.gate.redis.address import Address
 from worker.gate.redis.facts import Facts, facts_from, makes_snapshots, refusal_of
 from worker.gate.redis.failure import CONNECTION_ERRORS, describe
@@ -105,10 +108,14 @@ async def _lines(config: Config) -> AsyncIterator[Line]:
 
 
 async def _accounts(config: Config) -> Line:
-    if config.accounts is None:
-        advice = "set IGSEND_ACCOUNTS to a directory of token files or a .toml or .json file"
+    source = accounts_of(config, environment=os.environ)
+    if source is None:
+        advice = (
+            "set IGSEND_ACCOUNTS to a directory of token files, a .toml or .json file, or a URL"
+        )
         return Line(Verdict.FAIL, "accounts", "no source is set", advice)
-    source = AccountSource(config.accounts, environment=os.environ)
+    if isinstance(source, OnDemandAccounts):
+        return await _on_demand(source)
     try:
         await source.load()
     except AccountsError as error:
@@ -117,7 +124,18 @@ async def _accounts(config: Config) -> Line:
         return Line(
             Verdict.WARN, "accounts", f"{source.count} read; {source.last_error}", "mend it"
         )
-    return Line(Verdict.OK, "accounts", f"{source.count} read from {config.accounts}")
+    return Line(Verdict.OK, "accounts", f"{source.count} read from {source.shown}")
+
+
+async def _on_demand(source: OnDemandAccounts) -> Line:
+    """Ask for an account that nobody has: any answer shows that the source is there."""
+    try:
+        await source.find(AccountId("0"))
+    finally:
+        await source.close()
+    if source.last_error is not None:
+        return Line(Verdict.FAIL, "accounts", source.last_error, "mend it; requests wait")
+    return Line(Verdict.OK, "accounts", f"{source.shown} answers")
 
 
 async def _api(config: Config) -> Line:

@@ -15,6 +15,7 @@ class Account:
     `limits` overrides the published limits bucket by bucket; `human_agent` says that Meta has
     approved the Human Agent feature for the app that owns the token. `bulk_share` is the most of
     each limit that requests of the bulk lane may take, above 0 and up to 1.
+    `graph_version` overrides the configured one; `expires_at` (unix seconds) is the token's.
     """
 
     id: str
@@ -22,3 +23,5 @@ class Account:
     human_agent: bool = False
     limits: Mapping[Bucket, Limit] = field(default_factory=dict)
     bulk_share: float = 1.0
+    graph_version: str | None = None
+    expires_at: float | None = None

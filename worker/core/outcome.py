@@ -16,6 +16,7 @@ class Wait(StrEnum):
 
     VERIFY: until the Conversations API can tell whether it went. ELSEWHERE: another worker has
     the same request in hand. GATE: limits and ledger are out of reach.
+    ACCOUNTS: so is the source of accounts, and the account is not known from before.
     """
 
     NOT_BEFORE = "not_before"
@@ -25,6 +26,7 @@ class Wait(StrEnum):
     VERIFY = "verify"
     ELSEWHERE = "elsewhere"
     GATE = "gate"
+    ACCOUNTS = "accounts"
 
 
 class Completed(NamedTuple):

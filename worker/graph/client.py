@@ -65,8 +65,10 @@ class GraphClient:
         self._text = _timeout(config.connect_timeout_s, config.text_timeout_s)
         self._media = _timeout(config.connect_timeout_s, config.media_timeout_s)
         self._spare_s = config.connect_timeout_s + backstop_s
-        base = self._base = URL(config.graph_url) / config.graph_version
-        self._url_of = lru_cache(URLS_KEPT)(lambda account_id: base / account_id / "messages")
+        self._root = URL(config.graph_url)
+        self._url_of = lru_cache(URLS_KEPT)(
+            lambda account_id, version: self._root / version / account_id / "messages"
+        )
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -128,7 +130,7 @@ class GraphClient:
     ) -> Reply | GraphError:
         """GET `path` below the version as `account`, once; a GraphError when no answer was read."""
         evidence = Evidence()
-        url = (self._base / path).with_query(query)
+        url = (self._root / self._version_of(account) / path).with_query(query)
         call = self._call(account, url, None, self._text, evidence)
         reply = await self._within(self._text, call, evidence)
         if isinstance(reply, Reply):
@@ -143,7 +145,8 @@ class GraphClient:
         """Call, within all time limits; whatever goes wrong becomes a result by its evidence."""
         evidence = Evidence()
         body = WitnessedBody(data, evidence)
-        call = self._call(account, self._url_of(account.id), body, limits, evidence)
+        url = self._url_of(account.id, self._version_of(account))
+        call = self._call(account, url, body, limits, evidence)
         reply = await self._within(limits, call, evidence)
         if isinstance(reply, Reply):
             return reply
@@ -187,13 +190,16 @@ class GraphClient:
         )
         # Not as a context: leaving it would wait for a body that the API does not care to read.
         try:
-            self._note_version(answer.headers.get(_VERSION_HEADER))
+            self._note_version(answer.headers.get(_VERSION_HEADER), account)
             return reply_from(answer, await read_body(answer), now=self._now())
         finally:
             answer.release()
 
-    def _note_version(self, served: str | None) -> None:
-        if served is None or served == self._version or self.version_seen is not None:
+    def _version_of(self, account: Account) -> str:
+        return account.graph_version or self._version
+
+    def _note_version(self, served: str | None, account: Account) -> None:
+        if served is None or self.version_seen is not None or served == self._version_of(account):
             return
         if _VERSION.fullmatch(served):
             self.version_seen = served

@@ -1,6 +1,6 @@
 """Step 2: may it go now? Finds the account and its deadline, then asks the gate once."""
 
-from worker.core.admission import Closed, Doubtful, Go
+from worker.core.admission import Closed, Doubtful, Go, NotYet
 from worker.core.admitted import outcome_of_admission
 from worker.core.outcome import HandedBack, Outcome
 from worker.core.window import deadline_of
@@ -21,7 +21,10 @@ class Admitter:
         if self._drain.is_draining:
             return HandedBack(attempt.progress)
         request = attempt.request
-        attempt.account = await self._accounts.find(request.account_id)
+        found = await self._accounts.find(request.account_id)
+        if isinstance(found, NotYet):
+            return outcome_of_admission(found, attempt.progress)
+        attempt.account = found
         attempt.deadline = deadline_of(request, attempt.account)
         await attempt.permit.take()
         if self._drain.is_draining:

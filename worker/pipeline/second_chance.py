@@ -2,6 +2,7 @@
 
 import asyncio
 
+from worker.core.account import Account
 from worker.core.send_result import Refused
 from worker.core.window import tag_after_refusal
 from worker.pipeline.in_flight import Attempt
@@ -41,7 +42,9 @@ class SecondChance:
         while (doubt := self._doubts.get(account_id)) is not None:
             attempt.permit.give_back()
             await doubt.wait()
-            attempt.account = await self._accounts.find(account_id) or attempt.account
+            found = await self._accounts.find(account_id)
+            if isinstance(found, Account):
+                attempt.account = found
 
     async def _has_new_token(self, attempt: Attempt) -> bool:
         assert attempt.account is not None, "a call was made for it"

@@ -38,7 +38,7 @@ def read_accounts(path: Path, environment: Mapping[str, str]) -> dict[str, Sandb
     """Read all accounts; raises AccountsError."""
     try:
         if path.is_dir():
-            found = [_account(file.name, _read_token(Path(file))) for file in _token_files(path)]
+            found = [_in_directory(file, path, environment) for file in _token_files(path)]
         else:
             found = list(_from_document(_read_document(path), path, environment))
     except OSError as error:
@@ -62,6 +62,19 @@ def _token_files(directory: Path) -> list[os.DirEntry[str]]:
 
 def _read_token(file: Path) -> str:
     return file.read_text(encoding="utf-8", errors="replace").strip()
+
+
+def _in_directory(
+    file: os.DirEntry[str], path: Path, environment: Mapping[str, str]
+) -> SandboxAccount:
+    text = _read_token(Path(file))
+    if not text.startswith("{"):
+        return _account(file.name, text)
+    try:
+        entry = json.loads(text)
+    except ValueError as error:
+        raise AccountsError(f"{path / file.name}: not readable as JSON") from error
+    return _from_entry(file.name, entry, path, environment)
 
 
 def _account(account_id: str, token: str, *, human_agent: bool = False) -> SandboxAccount:
@@ -91,12 +104,18 @@ def _from_document(
     if not isinstance(accounts, dict):
         raise AccountsError(f"{path}: needs a table [accounts.ID] for each account")
     for account_id, entry in accounts.items():
-        if not isinstance(entry, dict):
-            raise AccountsError(f"{path}: accounts.{account_id} must be a table")
-        human_agent = entry.get("human_agent", False)
-        if not isinstance(human_agent, bool):
-            raise AccountsError(f"{path}: accounts.{account_id}.human_agent must be true or false")
-        yield _account(account_id, _token_of(entry, path, environment), human_agent=human_agent)
+        yield _from_entry(account_id, entry, path, environment)
+
+
+def _from_entry(
+    account_id: str, entry: object, path: Path, environment: Mapping[str, str]
+) -> SandboxAccount:
+    if not isinstance(entry, dict):
+        raise AccountsError(f"{path}: accounts.{account_id} must be a table")
+    human_agent = entry.get("human_agent", False)
+    if not isinstance(human_agent, bool):
+        raise AccountsError(f"{path}: accounts.{account_id}.human_agent must be true or false")
+    return _account(account_id, _token_of(entry, path, environment), human_agent=human_agent)
 
 
 def _token_of(entry: dict[str, Any], path: Path, environment: Mapping[str, str]) -> str:

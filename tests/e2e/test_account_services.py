@@ -1,0 +1,119 @@
+"""Accounts from a token service and from Redis: found, rotated, and waited for."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from redis.asyncio import Redis
+
+from tests.support.builders import a_document
+from tests.support.own_worker import worker_with
+from tests.support.producer import Producer
+from tests.support.system import System
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.broker
+
+SERVED, UNHEARD, KEPT = "17841400000000201", "17841400000000202", "17841400000000203"
+NOBODY = "17841400000000299"
+SENT, DEAD = ("sent", None), ("failed", "account")
+
+
+@dataclass
+class TokenService:
+    """Serves the tokens that a test writes."""
+
+    tokens: dict[str, str] = field(default_factory=dict)
+    is_down: bool = False
+    asked: list[str] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append(request.match_info["account_id"])
+        assert request.headers["Authorization"] == "Bearer IGAAservice"
+        if self.is_down:
+            return web.Response(status=500)
+        token = self.tokens.get(request.match_info["account_id"])
+        if token is None:
+            return web.Response(status=404)
+        if request.headers.get("If-None-Match") == f'"{hash(token)}"':
+            return web.Response(status=304)
+        return web.json_response({"token": token}, headers={"ETag": f'"{hash(token)}"'})
+
+
+@asynccontextmanager
+async def a_service() -> AsyncIterator[tuple[TokenService, str]]:
+    service, app = TokenService(), web.Application()
+    app.router.add_get("/{account_id}", service.answer)
+    server = TestServer(app)
+    await server.start_server()
+    try:
+        yield service, f"http://:IGAAservice@127.0.0.1:{server.port}/{{account_id}}"
+    finally:
+        await server.close()
+
+
+async def ending_of_one(producer: Producer, account_id: str) -> tuple[str, str | None]:
+    outcome = await producer.outcome_of(a_document(id=token_hex(6), account_id=account_id))
+    return outcome["status"], outcome["reason"]
+
+
+async def let_in(system: System, account_id: str, token: str) -> None:
+    await system.sandbox.admin("PUT", f"accounts/{account_id}", {"token": token})
+
+
+async def test_a_token_service_is_asked_heard_and_waited_for(
+    system: System, tmp_path: Path
+) -> None:
+    await let_in(system, SERVED, "IGAAone")
+    await let_in(system, UNHEARD, "IGAAunheard")
+    async with (
+        a_service() as (service, url),
+        worker_with(system, tmp_path, url) as (worker, producer),
+    ):
+        service.tokens |= {SERVED: "IGAAone", UNHEARD: "IGAAunheard"}
+        assert await ending_of_one(producer, SERVED) == SENT
+        assert await ending_of_one(producer, NOBODY) == DEAD
+
+        await let_in(system, SERVED, "IGAAtwo")
+        service.tokens[SERVED] = "IGAAtwo"
+        assert await ending_of_one(producer, SERVED) == SENT, "a refused token is looked up anew"
+
+        service.is_down = True
+        assert await ending_of_one(producer, SERVED) == SENT, "what is known stays in force"
+        waiting = a_document(id=token_hex(6), account_id=UNHEARD)
+        key = await producer.publish(waiting)
+        await eventually(lambda: UNHEARD in service.asked)
+        service.is_down = False
+        outcome = await producer.outcome(key)
+        assert (outcome["status"], outcome["attempts"]) == ("sent", 1), "it waited, not tried"
+
+        status = (await worker.get("/status")).text
+        assert "IGAA" not in status + worker.process.said()
+
+
+async def test_accounts_in_redis_take_effect_within_seconds(
+    system: System, tmp_path: Path, redis: str
+) -> None:
+    client, prefix = Redis.from_url(redis), f"{system.broker.prefix}.{token_hex(3)}"
+    await let_in(system, KEPT, "IGAAkept")
+    async with worker_with(system, tmp_path, redis, prefix=prefix) as (_, producer):
+        key = f"{prefix}:account:{KEPT}"
+        assert await ending_of_one(producer, KEPT) == DEAD
+        await client.set(key, json.dumps({"token": "IGAAkept"}))
+
+        async def is_sent() -> bool:
+            return await ending_of_one(producer, KEPT) == SENT
+
+        async def is_dead() -> bool:
+            return await ending_of_one(producer, KEPT) == DEAD
+
+        await eventually(is_sent)
+        await client.delete(key)
+        await eventually(is_dead)
+    await client.aclose()
