@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 
 from tests.support.builders import a_document
+from tests.support.commands import igsend
 from tests.support.own_worker import worker_with
 from tests.support.producer import Producer
 from tests.support.system import System
@@ -116,4 +117,21 @@ async def test_accounts_in_redis_take_effect_within_seconds(
         await eventually(is_sent)
         await client.delete(key)
         await eventually(is_dead)
+    await client.aclose()
+
+
+async def test_commands_list_a_redis_and_ask_a_service_about_one(redis: str) -> None:
+    client, prefix = Redis.from_url(redis), f"t{token_hex(4)}"
+    await client.set(f"{prefix}:account:{KEPT}", json.dumps({"token": "IGAAkept"}))
+    settings = {"IGSEND_GATE_URL": redis, "IGSEND_ACCOUNTS": redis, "IGSEND_PREFIX": prefix}
+    listed = await igsend("accounts", "ls", "--json", settings=settings)
+    assert (listed.code, KEPT in listed.out) == (0, True), listed.err
+    async with a_service() as (service, url):
+        service.tokens[SERVED] = "IGAAserved"
+        of_service = {**settings, "IGSEND_ACCOUNTS": url}
+        none = await igsend("accounts", "ls", settings=of_service)
+        assert (none.code, "cannot list its accounts" in none.err) == (2, True), none.err
+        one = await igsend("accounts", "show", SERVED, settings=of_service)
+        assert (one.code, SERVED in one.out) == (0, True), one.err
+        assert "IGAA" not in none.err + one.out + one.err + listed.out
     await client.aclose()

@@ -67,6 +67,9 @@ class OnDemandAccounts:
         self.shown = origin.shown
         self._now = now
         self._known: dict[str, _Known] = {}
+        # What is done often looks at these only: there may be a hundred thousand others.
+        self._in_use: dict[str, _Known] = {}
+        self._count = 0
         self._questions = asyncio.Semaphore(MOST_QUESTIONS)
         self._away: str | None = None
         self.loaded_at: float | None = None
@@ -82,14 +85,14 @@ class OnDemandAccounts:
 
     @property
     def count(self) -> int:
-        return sum(known.account is not None for known in self._known.values())
+        return self._count
 
     @property
     def last_error(self) -> str | None:
         """Say what is wrong with the origin, or with its answers about accounts in use."""
         if self._away is not None:
             return self._away
-        return sentence(sorted(known.problem for known in self._known.values() if known.problem))
+        return sentence(sorted(known.problem for known in self._in_use.values() if known.problem))
 
     @property
     def trouble(self) -> str | None:
@@ -132,6 +135,7 @@ class OnDemandAccounts:
         if known is None:
             known = self._known[account_id] = _Known()
         known.used_at = moment
+        self._in_use[account_id] = known
         if known.account is None:
             if known.answered_at < moment - ABSENT_S:
                 await self._ask_after(account_id, known, moment - PEACE_S)
@@ -189,6 +193,7 @@ class OnDemandAccounts:
             # A slower question that was asked earlier knows less.
             return
         known.problem = None
+        self._count -= known.account is not None
         if isinstance(answer, Found):
             known.account, known.mark = answer.account, answer.mark
             self.loaded_at = self._now()
@@ -196,19 +201,17 @@ class OnDemandAccounts:
             known.account = known.mark = None
         elif not isinstance(answer, Unchanged):
             known.problem = answer.problem
-            if known.account is None:
-                # It exists, so a request must wait for it to be mended.
-                return
-        known.answered_at = began
+        self._count += known.account is not None
+        if known.problem is None or known.account is not None:
+            # One that is unusable and was never good exists: its requests wait until it is mended.
+            known.answered_at = began
 
     async def _round(self, began: float) -> None:
         self._forget(began)
         due = [
             account_id
-            for account_id, known in self._known.items()
-            if known.used_at > began - IN_USE_S
-            and (known.account is not None or known.problem)
-            and known.asked_at <= began - PEACE_S
+            for account_id, known in self._in_use.items()
+            if (known.account is not None or known.problem) and known.asked_at <= began - PEACE_S
         ]
         # The longest unasked first: a round that has too many goes on where it stopped.
         due.sort(key=lambda account_id: self._known[account_id].asked_at)
@@ -226,14 +229,15 @@ class OnDemandAccounts:
                 tasks.create_task(ask(batch, began + number / QUESTIONS_PER_S))
 
     def _forget(self, moment: float) -> None:
-        """Drop the ids that are no accounts: anybody may send any number of them."""
-        gone = [
+        """Let go of idle accounts, and of ids that are none: any number of them may come."""
+        idle = [
             account_id
-            for account_id, known in self._known.items()
-            if known.account is None and not known.waiting and known.used_at < moment - IN_USE_S
+            for account_id, known in self._in_use.items()
+            if known.used_at < moment - IN_USE_S and not known.waiting
         ]
-        for account_id in gone:
-            del self._known[account_id]
+        for account_id in idle:
+            if self._in_use.pop(account_id).account is None:
+                del self._known[account_id]
 
 
 def _batches(ids: Iterable[str], size: int) -> Iterable[Sequence[str]]:
