@@ -129,7 +129,9 @@ def test_media_that_meta_could_not_fetch_is_tried_again_a_few_times() -> None:
 def test_comment_answered_already_is_a_refusal_first_and_a_doubt_after_an_attempt() -> None:
     body = an_error_body(100, 2534025)
     assert isinstance(judged(body, is_first_attempt=True), Refused)
-    assert isinstance(judged(body, is_first_attempt=False), Unknown)
+    again = judged(body, is_first_attempt=False)
+    assert isinstance(again, Unknown)
+    assert again.is_final
 
 
 def test_code_that_is_not_in_the_table_refuses_the_message_when_the_status_is_4xx() -> None:

@@ -19,6 +19,8 @@ from worker.core.progress import rfc3339
 pytestmark = pytest.mark.broker
 
 APPROVED, PLAIN = "17841400000000101", "17841400000000102"
+# Its file says that it may use the tag, and Meta says that it may not.
+MISTAKEN = "17841400000000103"
 MINUTE_S, DAY_S = 60.0, 86_400.0
 AGES_S = {"now": MINUTE_S, "23:59": DAY_S - MINUTE_S, "3 days": 3 * DAY_S, "8 days": 8 * DAY_S}
 KINDS: dict[str, dict[str, Any]] = {
@@ -29,21 +31,26 @@ KINDS: dict[str, dict[str, Any]] = {
 SENT, EXPIRED, REJECTED = ("sent", None), ("failed", "expired"), ("failed", "rejected")
 Row = tuple[str, bool, str, str, str]
 ROWS: list[Row] = [
-    *itertools.product(AGES_S, (True, False), ("human", "automation"), (APPROVED, PLAIN), KINDS)
+    *itertools.product(
+        AGES_S, (True, False), ("human", "automation"), (APPROVED, PLAIN, MISTAKEN), KINDS
+    )
 ]
 
 
 def expected(row: Row) -> tuple[tuple[str, str | None], int, str | None]:
     """Say how it ends, after how many calls, and with which tag."""
     age, is_told, author, account_id, kind = row
-    may_tag = (author, account_id, kind) == ("human", APPROVED, "message")
+    may_tag = (author, kind) == ("human", "message") and account_id != PLAIN
     if age in ("now", "23:59"):
         return SENT, 1, None
     if age == "3 days" and may_tag:
         # Who was told tags at once; who was not learns it from the refusal.
-        return SENT, 1 if is_told else 2, "HUMAN_AGENT"
+        calls = 1 if is_told else 2
+        return (SENT, calls, "HUMAN_AGENT") if account_id == APPROVED else (REJECTED, calls, None)
     if is_told:
         return EXPIRED, 0, None
+    if account_id == MISTAKEN and may_tag:
+        return REJECTED, 2, None
     return EXPIRED, 2 if may_tag else 1, None
 
 
@@ -52,8 +59,10 @@ async def test_every_row_of_the_window_ends_as_meta_says(system: System, tmp_pat
     accounts.write_text(
         f'[accounts.{APPROVED}]\ntoken = "IGAAapproved"\nhuman_agent = true\n'
         f'[accounts.{PLAIN}]\ntoken = "IGAAplain"\n'
+        f'[accounts.{MISTAKEN}]\ntoken = "IGAAmistaken"\nhuman_agent = true\n'
     )
-    for account_id, token in ((APPROVED, "IGAAapproved"), (PLAIN, "IGAAplain")):
+    tokens = {APPROVED: "IGAAapproved", PLAIN: "IGAAplain", MISTAKEN: "IGAAmistaken"}
+    for account_id, token in tokens.items():
         body = {"token": token, "human_agent": account_id == APPROVED}
         await system.sandbox.admin("PUT", f"accounts/{account_id}", body)
     found = {}

@@ -14,7 +14,7 @@ from tests.support.pipeline import ACCOUNT, Pipeline, a_delivery
 from worker.core.outcome_event import OutcomeEvent, Status
 from worker.core.progress import rfc3339
 from worker.core.reason import Reason
-from worker.core.send_result import GraphError, Refused, Scope, SendResult
+from worker.core.send_result import GraphError, Refused, Scope, SendResult, Unknown
 from worker.core.window import HUMAN_AGENT_TAG
 
 MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86_400.0
@@ -41,6 +41,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 WINDOW_CLOSED = Refused(Scope.WINDOW, GraphError("the window is closed", 10, 2534022))
 NOT_APPROVED = Refused(Scope.MESSAGE, GraphError("not approved for the tag", 100, 2018276))
+COMMENT_IS_SPENT = Unknown(GraphError("the comment is answered", 100, 2534025), is_final=True)
 
 PLAIN: dict[str, Any] = {}
 TAGGED = HUMAN_AGENT_TAG
@@ -115,5 +116,16 @@ async def test_tag_that_meta_has_not_approved_is_a_refusal_and_not_taken_off(row
     if first_call(row) is None:
         assert (tags, event.reason) == ([], Reason.EXPIRED)
     else:
-        assert tags[-1] == TAGGED
+        assert tags == ([TAGGED] if is_tagged_at_once else [PLAIN, TAGGED])
         assert event.reason is Reason.REJECTED
+
+
+@pytest.mark.parametrize("on_unknown", ["verify", "hold", "resend"])
+async def test_comment_that_is_answered_on_a_retry_is_held_at_once(on_unknown: str) -> None:
+    pipeline = Pipeline()
+    pipeline.graph.script = [COMMENT_IS_SPENT]
+    fields = {**KINDS["private reply"], "on_unknown": on_unknown}
+    await pipeline(a_delivery(**fields))
+    event, _ = pipeline.publisher.announced[0]
+    assert (event.status, event.reason) == (Status.HELD, Reason.UNCONFIRMED)
+    assert len(pipeline.graph.sent) == 1

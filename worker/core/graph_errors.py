@@ -55,6 +55,9 @@ _MESSAGE, _MEDIA = Verdict.MESSAGE, Verdict.MEDIA
 
 _WINDOW_CLOSED = "the messaging window of this person is closed"
 _NO_PERMISSION = "the app lacks a permission for this account"
+_NOT_APPROVED = (
+    "the app is not approved for the human agent tag; set human_agent = false for this account"
+)
 
 TABLE: Mapping[tuple[int, int | None], Row] = {
     (-1, None): Row(_U, "the API had an internal error"),
@@ -96,7 +99,7 @@ TABLE: Mapping[tuple[int, int | None], Row] = {
     (100, 2018074): Row(_MESSAGE, "the attachment id is unknown or another account's"),
     (100, 2018109): Row(_MESSAGE, "the attachment is too large"),
     (100, 2018164): Row(_MESSAGE, "the app id of the message is wrong"),
-    (100, 2018276): Row(_MESSAGE, "the app is not approved for the human agent tag"),
+    (100, 2018276): Row(_MESSAGE, _NOT_APPROVED),
     (100, 2018294): Row(_MEDIA, "the video is corrupt or took over 75 s to fetch"),
     (100, 2018320): Row(_MESSAGE, "the product template is wrong"),
     (100, 2018328): Row(_MESSAGE, "the product template is wrong"),

@@ -90,7 +90,9 @@ def _verdict(verdict: Verdict, error: GraphError, *, is_first_attempt: bool) -> 
         return NotSent(error, max_attempts=MEDIA_ATTEMPTS, refused_as=Scope.MESSAGE)
     if verdict is Verdict.ALREADY_REPLIED:
         # After an earlier attempt this refusal most likely means that the attempt went through.
-        return Refused(Scope.MESSAGE, error) if is_first_attempt else Unknown(error)
+        if is_first_attempt:
+            return Refused(Scope.MESSAGE, error)
+        return Unknown(error, is_final=True)
     if verdict is Verdict.UNKNOWN:
         return Unknown(error)
     return Refused(REFUSAL_SCOPES[verdict], error)

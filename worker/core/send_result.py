@@ -82,9 +82,13 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may or may not have been taken. Never sent again blindly."""
+    """It may or may not have been taken. Never sent again blindly.
+
+    `is_final` when another call would only be told the same.
+    """
 
     error: GraphError
+    is_final: bool = False
 
 
 CallResult = Sent | Refused | Throttled | NotSent | Unknown

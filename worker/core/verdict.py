@@ -56,7 +56,7 @@ def outcome_of_failure(
         case Unknown() if _is_to_be_verified(request, progress):
             doubtful = progress.in_doubt_since(chance.called_at)
             return Postponed(chance.now + policy.check_after_s, Wait.VERIFY, doubtful)
-        case Unknown() if request.on_unknown is not OnUnknown.RESEND:
+        case Unknown() if result.is_final or request.on_unknown is not OnUnknown.RESEND:
             return _unconfirmed(result.error, progress, chance)
         case Unknown():
             again = NotSent(result.error)
