@@ -57,6 +57,7 @@ class _Settings(_Strict):
     human_agent: StrictBool = False
     limits: _Limits = Field(default_factory=dict)
     bulk_share: Annotated[float, BeforeValidator(_share)] = 1.0
+    check_media: StrictBool = False
 
 
 class _Entry(_Settings):
@@ -141,6 +142,7 @@ class AccountFile:
             # Most accounts have none of their own: one object then serves them all.
             limits={**defaults.limits, **entry.limits} if entry.limits else defaults.limits,
             bulk_share=entry.bulk_share if "bulk_share" in given else defaults.bulk_share,
+            check_media=entry.check_media if "check_media" in given else defaults.check_media,
         )
 
     def _token(self, entry: _Entry, where: str) -> Secret:

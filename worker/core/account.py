@@ -14,7 +14,8 @@ class Account:
 
     `limits` overrides the published limits bucket by bucket; `human_agent` says that Meta has
     approved the Human Agent feature for the app that owns the token. `bulk_share` is the most of
-    each limit that requests of the bulk lane may take, above 0 and up to 1.
+    each limit that requests of the bulk lane may take, above 0 and up to 1. `check_media` has the
+    files of a request looked at before the API is called.
     """
 
     id: str
@@ -22,3 +23,4 @@ class Account:
     human_agent: bool = False
     limits: Mapping[Bucket, Limit] = field(default_factory=dict)
     bulk_share: float = 1.0
+    check_media: bool = False
