@@ -183,7 +183,7 @@ class Config(BaseModel):
     media_timeout_s: float = Field(100.0, gt=0, description="an answer to media, seconds")
     media_allow: str = Field(
         "",
-        description="hosts and networks that check_media may ask though not public: 10.1.0.0/16,cdn.local",
+        description="hosts and networks check_media may ask though not public, like 10.1.0.0/16",
     )
     drain_s: float = Field(
         20.0, ge=0, le=600, description="what is in flight at SIGTERM may take this long, seconds"
