@@ -157,10 +157,17 @@ async def test_server_that_never_answers_is_left_to_meta_in_time() -> None:
 
 async def test_who_waits_for_an_answer_that_is_cancelled_goes_on() -> None:
     async with a_web({"/a": SILENCE}) as web, some_files() as files, asyncio.timeout(10):
-        first = asyncio.create_task(files.objection("image", web.url("/a")))
-        await eventually(lambda: web.heads)
-        second = asyncio.create_task(files.objection("image", web.url("/a")))
-        await asyncio.sleep(0)
-        first.cancel()
-        assert await second is None
+        waiting = asyncio.Event()
+
+        async def second() -> str | None:
+            waiting.set()
+            return await files.objection("image", web.url("/a"))
+
+        async with asyncio.TaskGroup() as tasks:
+            first = tasks.create_task(files.objection("image", web.url("/a")))
+            await eventually(lambda: bool(web.heads))
+            other = tasks.create_task(second())
+            await waiting.wait()
+            first.cancel()
+        assert other.result() is None
         assert len(web.heads) == 1
