@@ -113,3 +113,16 @@ async def test_account_that_does_not_want_it_and_text_are_not_checked() -> None:
     await wanting(a_delivery())
     assert files.asked == others.asked == []
     assert len(pipeline.graph.sent) == len(wanting.graph.sent) == 1
+
+
+async def test_letter_that_is_put_back_is_looked_at_again() -> None:
+    pipeline, files = a_pipeline()
+    await pipeline(a_delivery(message=image(BAD)))
+
+    async def mended(kind: str, url: str) -> None:
+        return None
+
+    files.objection = mended  # type: ignore[method-assign]  # the file was mended meanwhile
+    put_back = Progress(returned_from="invalid", is_republished=True)
+    await pipeline(a_delivery(message=image(BAD), progress=put_back))
+    assert len(pipeline.graph.sent) == 1
