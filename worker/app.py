@@ -21,7 +21,10 @@ from worker.gate.redis.gate import RedisGate
 from worker.gate.redis.store import Store
 from worker.graph.client import GraphClient
 from worker.graph.conversations import Conversations
+from worker.media.allowed import Allowed
+from worker.media.files import WebFiles
 from worker.pipeline.admit import Admitter
+from worker.pipeline.check_media import MediaCheck
 from worker.pipeline.consume import Consumer
 from worker.pipeline.drain import Drain
 from worker.pipeline.permits import Permits
@@ -69,6 +72,7 @@ class Worker:
         self._reporting = Reporting(config)
         self._accounts = accounts
         self._graph = GraphClient(config)
+        self._media = WebFiles(Allowed(config.media_allow))
         self._store = _store_of(config)
         self._gate = self._gate_of(config, clock)
         self._inspection = self._inspection_of(config, clock)
@@ -117,7 +121,7 @@ class Worker:
         limited = self._limited(config, clock)
         return Steps(
             Reader(RequestValidator(), clock),
-            Admitter(self._accounts, limited, drain),
+            Admitter(self._accounts, limited, drain, MediaCheck(self._media)),
             Verifier(conversations, gate, gate, clock, policy=policy),
             Sender(
                 self._reporting.measured(self._graph),
@@ -188,6 +192,7 @@ class Worker:
         await self._accounts.load()
         async with (
             self._graph,
+            self._media,
             running_health_server(
                 config.http_host,
                 config.http_port,

@@ -218,6 +218,10 @@ class Config(BaseModel):
     connect_timeout_s: float = Field(5.0, gt=0, description="connecting to the API, seconds")
     text_timeout_s: float = Field(30.0, gt=0, description="an answer to text, seconds")
     media_timeout_s: float = Field(100.0, gt=0, description="an answer to media, seconds")
+    media_allow: str = Field(
+        "",
+        description="hosts and networks check_media may ask though not public, like 10.1.0.0/16",
+    )
     drain_s: float = Field(
         20.0, ge=0, le=600, description="what is in flight at SIGTERM may take this long, seconds"
     )

@@ -151,6 +151,17 @@ class Conversations(Protocol):
         ...
 
 
+class MediaFiles(Protocol):
+    """What lies behind the URLs that Meta would fetch."""
+
+    async def objection(self, kind: str, url: str) -> str | None:
+        """Say why Meta would certainly not take the file for an attachment of type `kind`.
+
+        None when it may, or when that cannot be known. Soon, and never raises.
+        """
+        ...
+
+
 class Publisher(Protocol):
     """Confirmed publishing. Each call returns when the broker has the message safely.
 

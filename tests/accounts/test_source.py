@@ -144,6 +144,7 @@ TOML = """
 [defaults]
 human_agent = true
 bulk_share = 0.5
+check_media = true
 [defaults.limits]
 text = "50/s"
 media = "5/s"
@@ -155,6 +156,7 @@ text = "70/s"
 token_file = "two.token"
 human_agent = false
 bulk_share = 1
+check_media = false
 """
 
 
@@ -170,6 +172,7 @@ async def test_file_gives_tokens_from_all_three_places_and_overrides_defaults(
     assert (one.token.reveal, two.token.reveal) == ("IGAAone", "IGAAtwo")
     assert (one.human_agent, two.human_agent) == (True, False)
     assert (one.bulk_share, two.bulk_share) == (0.5, 1.0)
+    assert (one.check_media, two.check_media) == (True, False)
     assert one.limits == {Bucket.TEXT: Limit(70, 1.0), Bucket.MEDIA: Limit(5, 1.0)}
     assert two.limits == {Bucket.TEXT: Limit(50, 1.0), Bucket.MEDIA: Limit(5, 1.0)}
 

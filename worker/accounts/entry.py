@@ -66,6 +66,7 @@ class Settings(Strict):
     human_agent: StrictBool = False
     limits: _Limits = Field(default_factory=dict)
     bulk_share: Annotated[float, BeforeValidator(_share)] = 1.0
+    check_media: StrictBool = False
     # As IGSEND_GRAPH_VERSION, which it overrides for the account.
     graph_version: str | None = Field(None, pattern=r"^v\d{1,3}\.\d{1,2}$")
 
@@ -108,6 +109,7 @@ def account_of(account_id: str, entry: Entry, token: Secret, defaults: Settings)
         # Most accounts have none of their own: one object then serves them all.
         limits={**defaults.limits, **entry.limits} if entry.limits else defaults.limits,
         bulk_share=own("bulk_share"),
+        check_media=own("check_media"),
         graph_version=own("graph_version"),
         expires_at=entry.expires_at,
     )

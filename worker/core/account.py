@@ -16,6 +16,7 @@ class Account:
     approved the Human Agent feature for the app that owns the token. `bulk_share` is the most of
     each limit that requests of the bulk lane may take, above 0 and up to 1.
     `graph_version` overrides the configured one; `expires_at` (unix seconds) is the token's.
+    `check_media` has the files of a request looked at before the API is called.
     """
 
     id: str
@@ -25,3 +26,4 @@ class Account:
     bulk_share: float = 1.0
     graph_version: str | None = None
     expires_at: float | None = None
+    check_media: bool = False

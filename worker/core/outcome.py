@@ -63,6 +63,11 @@ class Dead:
     error: GraphError | None = None
     problems: tuple[Problem, ...] = ()
 
+    @property
+    def is_about_another(self) -> bool:
+        """True when the id belongs to another request, whose record must stay as it is."""
+        return self.reason is Reason.INVALID and not self.problems
+
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:

@@ -1,9 +1,13 @@
-"""Step 2: may it go now? Finds the account and its deadline, then asks the gate once."""
+"""Step 2: may it go now? Finds the account and its deadline, then asks the gate once.
+
+The files of who wants it are looked at first: no permit and no slot is held meanwhile.
+"""
 
 from worker.core.admission import Closed, Doubtful, Go, NotYet
 from worker.core.admitted import outcome_of_admission
 from worker.core.outcome import HandedBack, Outcome
 from worker.core.window import deadline_of
+from worker.pipeline.check_media import MediaCheck, is_due, is_untouched, refused
 from worker.pipeline.drain import Drain
 from worker.pipeline.in_flight import Attempt
 from worker.ports import Accounts, Gate
@@ -12,8 +16,11 @@ from worker.ports import Accounts, Gate
 class Admitter:
     """Gives `Go`, `Doubtful`, or the outcome of a pass that may not go."""
 
-    def __init__(self, accounts: Accounts, gate: Gate, drain: Drain) -> None:
+    def __init__(
+        self, accounts: Accounts, gate: Gate, drain: Drain, media: MediaCheck | None = None
+    ) -> None:
         self._accounts = accounts
+        self._media = media
         self._gate = gate
         self._drain = drain
 
@@ -26,6 +33,7 @@ class Admitter:
             return outcome_of_admission(found, attempt.progress)
         attempt.account = found
         attempt.deadline = deadline_of(request, attempt.account)
+        problems = await self._media(attempt) if self._media and is_due(attempt) else ()
         await attempt.permit.take()
         if self._drain.is_draining:
             return HandedBack(attempt.progress)
@@ -35,6 +43,10 @@ class Admitter:
         if isinstance(admission, Go | Doubtful):
             attempt.is_in_our_hands = True
             attempt.progress = admission.progress
+            if problems and isinstance(admission, Go) and is_untouched(admission.progress):
+                # Only now: the ledger knows it, and answers it again if it went before.
+                attempt.is_slot_unused = True
+                return refused(problems, admission.progress)
             return admission
         return outcome_of_admission(admission, attempt.progress)
 

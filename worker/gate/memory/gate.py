@@ -26,7 +26,6 @@ from worker.core.outcome import (
 )
 from worker.core.outcome_event import OutcomeEvent
 from worker.core.progress import Progress
-from worker.core.reason import Reason
 from worker.core.request import AccountId, OnUnknown, SendRequest
 from worker.core.send_result import Refused, Scope, Throttled
 from worker.gate.memory.closures import APP, Closures, Cooling
@@ -269,7 +268,7 @@ class MemoryGate:
             self._give_back(request)
         self._granted.pop(request.key, None)
         match outcome:
-            case Dead(reason=Reason.INVALID):
+            case Dead(is_about_another=True):
                 # The id is another request's: that one's record stays as it is.
                 pass
             case Completed() | Dead():

@@ -31,7 +31,6 @@ from worker.core.outcome import (
 )
 from worker.core.outcome_event import OutcomeEvent
 from worker.core.progress import Progress
-from worker.core.reason import Reason
 from worker.core.request import AccountId, SendRequest
 from worker.core.send_result import Refused, Scope, Throttled
 from worker.gate.patience import Answer, Patience, SlotSoon, TurnSoon, patiently
@@ -306,7 +305,7 @@ class RedisGate:
     ) -> None:
         held = self._held.get(request.key)
         if isinstance(outcome, Duplicate) or (
-            isinstance(outcome, Dead) and outcome.reason is Reason.INVALID
+            isinstance(outcome, Dead) and outcome.is_about_another
         ):
             # The id is another request's: that one's record stays as it is.
             return

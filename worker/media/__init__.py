@@ -1,0 +1,1 @@
+"""KNOWS what lies behind the URL of a file, and asks nobody but public addresses for it."""
