@@ -6,6 +6,7 @@ The only reader of the environment. Every wrong or unknown setting is reported, 
 import difflib
 import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -137,6 +138,16 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _hosts_and_networks(value: str) -> str:
+    for word in value.split(","):
+        if "/" in word:
+            try:
+                ip_network(word.strip(), strict=False)
+            except ValueError:
+                raise ValueError(f"{word.strip()} is no network like 10.1.0.0/16") from None
+    return value
+
+
 class Config(BaseModel):
     """One field per setting; `IGSEND_` and the field's name in capitals is its variable."""
 
@@ -218,7 +229,7 @@ class Config(BaseModel):
     connect_timeout_s: float = Field(5.0, gt=0, description="connecting to the API, seconds")
     text_timeout_s: float = Field(30.0, gt=0, description="an answer to text, seconds")
     media_timeout_s: float = Field(100.0, gt=0, description="an answer to media, seconds")
-    media_allow: str = Field(
+    media_allow: Annotated[str, AfterValidator(_hosts_and_networks)] = Field(
         "",
         description="hosts and networks check_media may ask though not public, like 10.1.0.0/16",
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.config import Config, variable
+from worker.config import Config, ConfigError, variable
 
 
 @pytest.mark.parametrize("name", Config.model_fields)
@@ -21,3 +21,14 @@ def test_setting_that_is_a_time_names_its_unit(name: str) -> None:
 def test_every_setting_has_a_default_but_secrets_never_print() -> None:
     config = Config.from_env({"IGSEND_AMQP_URL": "amqp://user:s3cret@host/"})
     assert "s3cret" not in str(config.shown()) + repr(config)
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/99", "10.0.0/8/8", "files.internal/8"])
+def test_network_that_is_none_is_refused_and_named(network: str) -> None:
+    with pytest.raises(ConfigError, match=f"IGSEND_MEDIA_ALLOW: {network} is no network"):
+        Config.from_env({"IGSEND_MEDIA_ALLOW": f"files.internal, {network}"})
+
+
+def test_hosts_and_networks_may_be_allowed() -> None:
+    config = Config.from_env({"IGSEND_MEDIA_ALLOW": "files.internal, 10.1.0.0/16, fd00::/8"})
+    assert config.media_allow == "files.internal, 10.1.0.0/16, fd00::/8"
