@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from worker.core.account import Account
+from worker.core.secret import Secret
 
 DAY_S = 24 * 3600.0
 LIFE_S = 60 * DAY_S
@@ -44,6 +45,14 @@ def due_of(account: Account, *, now: float, within_s: float, is_named: bool) -> 
     if ends - LIFE_S > now - YOUNGEST_S:
         return Due.TOO_YOUNG
     return Due.DUE
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What a refresh gives; when the new token ends may be unknown."""
+
+    token: Secret
+    expires_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
