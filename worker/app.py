@@ -219,6 +219,7 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             background = [
                 tasks.create_task(self._accounts.watch()),
+                tasks.create_task(self._reporting.tokens.watch(lambda: self._accounts.accounts)),
                 tasks.create_task(self._reporting.measure(self._measure)),
                 tasks.create_task(self._publish_link.run(self._use_to_publish)),
             ]
@@ -285,6 +286,7 @@ class Worker:
             "accounts": {
                 "loaded": self._accounts.count,
                 "last_error": self._accounts.last_error,
+                "tokens": self._reporting.tokens.status(),
             },
             "diverted": self._diverted[:MOST_SHOWN],
             "gate": self._gate.status(),

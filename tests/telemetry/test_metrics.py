@@ -51,7 +51,7 @@ def test_no_label_names_an_account_a_person_or_a_request() -> None:
     labels = {label for row in METRICS for label in row.labels}
     assert labels == {
         "lane", "status", "reason", "why", "result", "code_known", "role", "version",
-        "graph_version",
+        "graph_version", "within",
     }  # fmt: skip
 
 

@@ -1,38 +1,31 @@
 """`igsend accounts`: which accounts may be called, what they have left, and what waits for them."""
 
 import asyncio
-import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated, Any
 
-import aiohttp
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
-from yarl import URL
 
-from worker.accounts.on_demand import OnDemandAccounts
-from worker.accounts.opening import accounts_of
-from worker.accounts.source import AccountsError
-from worker.cli.failure import CommandFailed, UsageFailed, config_from_environment
-from worker.clock import SystemClock
+from worker.cli.account_check import check
+from worker.cli.account_refresh import refresh
+from worker.cli.account_source import check_ids
+from worker.cli.failure import CommandFailed, config_from_environment
+from worker.cli.inspection import inspection_of
 from worker.config import Config
-from worker.core.account import Account
-from worker.gate.inspecting import Documents
-from worker.gate.redis.failure import StoreUnavailable
-from worker.gate.redis.inspection import redis_inspector
-from worker.telemetry.health import Inspection
 
-app = typer.Typer(no_args_is_help=True, help="Accounts: open or closed, limits, and backlog.")
+app = typer.Typer(no_args_is_help=True, help="Accounts: open or closed, limits, backlog, tokens.")
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 ROWS = 100
-_WITHIN = aiohttp.ClientTimeout(total=30)
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+app.command()(check)
+app.command()(refresh)
 
 
 @app.command()
@@ -55,8 +48,7 @@ def ls(
 @app.command()
 def show(account: str, json: Json = False) -> None:
     """Show everything of one account: closure, limits in force, each bucket's state."""
-    if not (account.isascii() and account.isdigit()):
-        raise UsageFailed(f"{account!r} is not an account's numeric id")
+    check_ids([account])
     found = asyncio.run(_account(config_from_environment(), account))
     if found is None:
         raise CommandFailed(f"{account} is not among the accounts of IGSEND_ACCOUNTS")
@@ -66,34 +58,6 @@ def show(account: str, json: Json = False) -> None:
     for line in _summary(found):
         typer.echo(line)
     Console().print(_bucket_table(found))
-
-
-@asynccontextmanager
-async def inspection_of(
-    config: Config, *, needs_accounts: bool = True, only: str | None = None
-) -> AsyncIterator[Inspection]:
-    """Give what knows the gate: Redis, or the worker whose memory it is in.
-
-    With `only`, a source that need not be listed is asked about that account alone.
-    Raises CommandFailed or UsageFailed where it cannot be asked.
-    """
-    url = config.gate_url.get_secret_value()
-    if url == "memory://":
-        async with aiohttp.ClientSession(timeout=_WITHIN, raise_for_status=False) as session:
-            yield _WorkerInspection(session, _worker_url(config))
-        return
-    accounts = await _accounts(config, only) if needs_accounts else {}
-    try:
-        async with redis_inspector(
-            url,
-            SystemClock(),
-            prefix=config.prefix,
-            margin=config.rate_margin,
-            keep_s=config.remember_s,
-        ) as inspector:
-            yield Documents(inspector, lambda: accounts)
-    except StoreUnavailable as error:
-        raise CommandFailed(str(error)) from None
 
 
 def seconds_between(earlier: str, later: str) -> float:
@@ -111,83 +75,6 @@ def in_words(moment: str, now: str) -> str:
     if count == "0":
         return "now"
     return f"in {count} {unit}" if seconds > 0 else f"{count} {unit} ago"
-
-
-async def _accounts(config: Config, only: str | None) -> Mapping[str, Account]:
-    source = accounts_of(config, environment=os.environ)
-    if source is None:
-        raise UsageFailed(
-            "IGSEND_ACCOUNTS is not set; give the directory, file or URL that the workers use"
-        )
-    try:
-        if isinstance(source, OnDemandAccounts):
-            return await source.listed(only)
-        await source.load()
-    except AccountsError as error:
-        raise UsageFailed(str(error)) from None
-    finally:
-        await source.close()
-    return source.accounts
-
-
-def _worker_url(config: Config) -> URL:
-    if config.http_port == 0:
-        raise UsageFailed(
-            "with memory:// the worker is asked, and IGSEND_HTTP_PORT=0 does not tell where it "
-            "listens; set the port that the worker says at its start"
-        )
-    host = _EVERYWHERE.get(config.http_host, config.http_host)
-    return URL.build(scheme="http", host=host, port=config.http_port)
-
-
-class _WorkerInspection:
-    """Asks the worker, over the port of its health endpoints."""
-
-    def __init__(self, session: aiohttp.ClientSession, url: URL) -> None:
-        self._session = session
-        self._url = url
-
-    async def accounts(self, *, start: int, closed: bool, busy: bool) -> Mapping[str, object]:
-        query = {"start": str(start)}
-        query |= {"closed": "true"} if closed else {}
-        query |= {"busy": "true"} if busy else {}
-        return await self._get(self._url / "accounts" % query)
-
-    async def account(self, account_id: str) -> Mapping[str, object] | None:
-        found = await self._get(self._url / "accounts" / account_id)
-        return None if "error" in found else found
-
-    async def requests(
-        self, request_id: str, account_id: str | None
-    ) -> Sequence[Mapping[str, object]]:
-        query = {} if account_id is None else {"account": account_id}
-        found: list[Mapping[str, object]] = (
-            await self._get(self._url / "why" / request_id % query)
-        )["requests"]
-        return found
-
-    async def _get(self, url: URL) -> dict[str, Any]:
-        try:
-            async with self._session.get(url) as answer:
-                status, body = answer.status, await answer.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise CommandFailed(
-                f"no worker answers at {self._url} ({type(error).__name__}); what memory:// knows "
-                "is in the worker's memory: start it, or set IGSEND_HTTP_HOST and "
-                "IGSEND_HTTP_PORT to where it listens"
-            ) from None
-        try:
-            document = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            document = None
-        # Of the answers with 404 only that to an unknown account names one.
-        is_ours = isinstance(document, dict) and (status == 200 or "account_id" in document)
-        if not is_ours:
-            raise CommandFailed(
-                f"what answers at {self._url} (with {status}) is no worker with "
-                "IGSEND_GATE_URL=memory://"
-            )
-        return dict(document)
 
 
 async def _found(

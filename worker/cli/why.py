@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from worker.cli.accounts import in_words, inspection_of, seconds_between
+from worker.cli.accounts import in_words, seconds_between
 from worker.cli.failure import CommandFailed, UsageFailed, config_from_environment
+from worker.cli.inspection import inspection_of
 from worker.config import Config
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:~-]{1,128}")

@@ -20,11 +20,16 @@ class AccountsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SandboxAccount:
-    """An account that may send. The token is never printed."""
+    """An account that may send. The token is never printed.
+
+    It was issued at `issued_at`, long ago if that is None, and ends at `expires_at`, if ever.
+    """
 
     account_id: str
     token: str = field(repr=False)
     human_agent: bool = False
+    issued_at: float | None = None
+    expires_at: float | None = None
 
 
 def signature_of(path: Path) -> Signature:

@@ -33,6 +33,8 @@ class AccountBook:
         self._overlay: dict[str, SandboxAccount | None] = {}
         self._by_id: dict[str, SandboxAccount] = {}
         self._by_token: dict[str, SandboxAccount] = {}
+        # Tokens that still work after they were refreshed, and whose they are.
+        self._former: dict[str, str] = {}
         self._signature: Signature | None = None
         self._looked_at = 0.0
         self._look_took_s = 0.0
@@ -54,22 +56,28 @@ class AccountBook:
         """Give the account a token belongs to, as the files have it now."""
         if self._is_look_due():
             await self._look()
-        account = self._by_token.get(token)
+        account = self._holder(token)
         if account is None and self._path is not None:
             await self._look()
-            account = self._by_token.get(token)
+            account = self._holder(token)
         return account
 
     def known(self) -> list[SandboxAccount]:
         """List the accounts in force, by id."""
         return sorted(self._by_id.values(), key=lambda account: account.account_id)
 
-    def put(self, account: SandboxAccount) -> None:
-        """Add or replace an account; raises AccountsError when its token is another's."""
-        holder = self._by_token.get(account.token)
+    def put(self, account: SandboxAccount, *, keeps_old: bool = False) -> None:
+        """Add or replace an account; raises AccountsError when its token is another's.
+
+        With `keeps_old` the tokens that worked for it so far go on working.
+        """
+        holder = self._holder(account.token)
         if holder is not None and holder.account_id != account.account_id:
             raise AccountsError(f"this token already belongs to account {holder.account_id}")
-        self._drop(account.account_id)
+        old = self._by_id.get(account.account_id)
+        self._drop(account.account_id, with_former=not keeps_old)
+        if keeps_old and old is not None:
+            self._former[old.token] = account.account_id
         self._overlay[account.account_id] = account
         self._by_id[account.account_id] = self._by_token[account.token] = account
 
@@ -78,7 +86,12 @@ class AccountBook:
         self._overlay[account_id] = None
         return self._drop(account_id)
 
-    def _drop(self, account_id: str) -> bool:
+    def _holder(self, token: str) -> SandboxAccount | None:
+        return self._by_token.get(token) or self._by_id.get(self._former.get(token, ""))
+
+    def _drop(self, account_id: str, *, with_former: bool = True) -> bool:
+        if with_former and account_id in self._former.values():
+            self._former = {t: holder for t, holder in self._former.items() if holder != account_id}
         account = self._by_id.pop(account_id, None)
         if account is None:
             return False

@@ -41,6 +41,8 @@ class AccountBody(_Body):
 
     token: Annotated[str, Field(pattern=r"^[!-~]+$", repr=False)]
     human_agent: bool = False
+    issued_at: Moment | None = None
+    expires_at: Moment | None = None
 
 
 class InboundBody(_Body):

@@ -35,7 +35,7 @@ ENDPOINTS: Mapping[str, str] = {
     "GET /_sandbox/wait": "?accepted=N &within_s=10: 200 once N messages are kept, else 408",
     "GET|PUT /_sandbox/settings": "how the sandbox behaves; GET shows all there is",
     "GET /_sandbox/accounts": "ids, without tokens",
-    "PUT|DELETE /_sandbox/accounts/{id}": "token, human_agent; DELETE revokes the token",
+    "PUT|DELETE /_sandbox/accounts/{id}": "token, human_agent, issued_at, expires_at; or revoke",
     "POST /_sandbox/inbound": "a person wrote: account_id, user_id, at?, text?",
     "POST /_sandbox/comments": "account_id, comment_id, user_id, at?, live?, live_until?",
     "POST /_sandbox/posts": "account_id, post_id",
@@ -81,22 +81,18 @@ class AdminRoutes:
         return as_json(self._state.settings.model_dump())
 
     async def list_accounts(self, _: web.Request) -> web.Response:
-        accounts = [
-            {"id": account.account_id, "human_agent": account.human_agent}
-            for account in self._state.accounts.known()
-        ]
+        accounts = [_shown(account) for account in self._state.accounts.known()]
         return as_json({"accounts": accounts, "last_error": self._state.accounts.last_error})
 
     async def put_account(self, request: web.Request) -> web.Response:
         body = as_model(AccountBody, await read_json(request))
         account_id = request.match_info["account_id"]
         try:
-            self._state.accounts.put(
-                SandboxAccount(account_id, body.token, human_agent=body.human_agent)
-            )
+            account = SandboxAccount(account_id, **body.model_dump())
+            self._state.accounts.put(account)
         except AccountsError as error:
             raise bad_request(str(error)) from None
-        return as_json({"id": account_id, "human_agent": body.human_agent})
+        return as_json(_shown(account))
 
     async def revoke_account(self, request: web.Request) -> web.Response:
         if not self._state.accounts.revoke(request.match_info["account_id"]):
@@ -167,6 +163,15 @@ async def _scenarios(_: web.Request) -> web.Response:
             for name, scenario in SCENARIOS.items()
         }
     )
+
+
+def _shown(account: SandboxAccount) -> dict[str, object]:
+    return {
+        "id": account.account_id,
+        "human_agent": account.human_agent,
+        "issued_at": account.issued_at,
+        "expires_at": account.expires_at,
+    }
 
 
 def _or_now(moment: float | None) -> float:

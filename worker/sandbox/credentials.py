@@ -1,6 +1,7 @@
 """Who is calling: the version in the path, the bearer token, the account it belongs to."""
 
 import re
+import time
 
 from aiohttp import web
 
@@ -41,7 +42,14 @@ async def holder_of(request: web.Request, accounts: AccountBook) -> SandboxAccou
     bearer = _BEARER.fullmatch(given[0]) if len(given) == 1 else None
     if bearer is None:
         raise GraphRefusal(190, detail="one header Authorization: Bearer TOKEN is needed")
-    account = await accounts.find(bearer[1])
+    return await holder_by_token(bearer[1], accounts)
+
+
+async def holder_by_token(token: str, accounts: AccountBook) -> SandboxAccount:
+    """Find the account of the token; raises GraphRefusal when there is none, or it has expired."""
+    account = await accounts.find(token)
     if account is None:
         raise GraphRefusal(190, detail="the token is not valid or no longer valid")
+    if account.expires_at is not None and time.time() >= account.expires_at:
+        raise GraphRefusal(190, 463, detail="the token has expired")
     return account

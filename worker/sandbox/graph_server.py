@@ -17,6 +17,7 @@ from worker.sandbox.messages_edge import MessagesEdge
 from worker.sandbox.nodes_edge import NodesEdge
 from worker.sandbox.scenarios import script_of
 from worker.sandbox.state import SandboxState
+from worker.sandbox.token_edge import TokenEdge
 from worker.sandbox.world import World
 
 # A handler that still hangs or waits on a script when the server stops is cancelled after this.
@@ -76,6 +77,8 @@ def create_app(state: SandboxState) -> web.Application:
         [
             web.post("/{version}/{account_id}/messages", MessagesEdge(state).handle),
             web.get("/{version}/{account_id}/conversations", conversations.list_conversations),
+            web.get("/me", nodes.read_account),
+            web.get("/refresh_access_token", TokenEdge(state).refresh),
             web.get("/{version}/{account_id:me|[0-9]+}", nodes.read_account),
             web.get("/{version}/{node_id}", conversations.read_node),
             web.route("*", "/{tail:.*}", nodes.unknown),

@@ -1,10 +1,10 @@
-"""GET /{version}/{account_id}: who am I, for token checks; and every path Graph does not know."""
+"""GET /{version}/{account_id}, /me: who am I, for token checks; and what Graph does not know."""
 
 from aiohttp import web
 
 from worker.sandbox.account_files import SandboxAccount
 from worker.sandbox.answers import json_answer, refused
-from worker.sandbox.credentials import UNKNOWN_PATH, caller_of, version_of
+from worker.sandbox.credentials import UNKNOWN_PATH, caller_of, holder_of, version_of
 from worker.sandbox.refusal import GraphRefusal
 from worker.sandbox.replying import reply
 from worker.sandbox.state import SandboxState
@@ -21,8 +21,11 @@ class NodesEdge:
         """Answer the fields asked for; without any, the id alone."""
         record = await self._state.ledger.open_call(request.method, request.path)
         try:
-            version_of(request)
-            account = await caller_of(request, self._state.accounts)
+            if "version" in request.match_info:
+                version_of(request)
+                account = await caller_of(request, self._state.accounts)
+            else:
+                account = await holder_of(request, self._state.accounts)
             record.account_id = account.account_id
             answer = json_answer(_fields_of(account, request))
         except GraphRefusal as refusal:

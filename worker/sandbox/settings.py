@@ -37,4 +37,7 @@ class Settings(BaseModel):
     most_listed: Annotated[int, Field(ge=1)] | None = Field(
         None, description="a page of more messages is refused as too much data; null: never"
     )
+    refreshed_token_stays: bool = Field(
+        default=True, description="a token that was refreshed goes on working beside the new one"
+    )
     own_id: OwnId = Field("user_id", description="which of its ids an account's messages are from")

@@ -109,6 +109,17 @@ METRICS = (
     ),
     MetricRow("igsend_accounts_loaded", "gauge", "Accounts the worker may send for."),
     MetricRow(
+        "igsend_tokens_ending",
+        "gauge",
+        "Accounts whose token is known to end within 0 (it has ended), 1 or 10 days.",
+        ("within",),
+    ),
+    MetricRow(
+        "igsend_token_soonest_end_timestamp_seconds",
+        "gauge",
+        "When the first token of all ends, in unix seconds; +Inf while no end is known.",
+    ),
+    MetricRow(
         "igsend_diverted_accounts",
         "gauge",
         "Accounts that are diverted into the bulk lane, as far as this worker knows.",

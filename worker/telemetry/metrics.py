@@ -1,5 +1,6 @@
 """The metrics themselves, in a registry of their own. What they mean: metric_table.py."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import prometheus_client
@@ -17,6 +18,7 @@ from worker.core.send_result import (
     Throttled,
     Unknown,
 )
+from worker.core.token_life import HORIZONS_S
 from worker.telemetry.metric_table import METRICS
 from worker.telemetry.outcome_class import OutcomeClass
 
@@ -101,6 +103,10 @@ class Metrics:
         self._consumers_registered = self._gauge("igsend_consumers_registered")
         self._accounts = self._gauge("igsend_accounts_loaded")
         self._diverted = self._gauge("igsend_diverted_accounts")
+        tokens = self._gauge("igsend_tokens_ending")
+        self._tokens_ending = {name: tokens.labels(name) for name in HORIZONS_S}
+        self._soonest_end = self._gauge("igsend_token_soonest_end_timestamp_seconds")
+        self._soonest_end.set(float("inf"))
         up, blocked = self._gauge("igsend_connection_up"), self._gauge("igsend_connection_blocked")
         self._connection_up = {role: up.labels(role) for role in ROLES}
         self._connection_blocked = {role: blocked.labels(role) for role in ROLES}
@@ -168,6 +174,11 @@ class Metrics:
         self._consumers_registered.set(gauges.consumers_registered)
         self._accounts.set(gauges.accounts)
         self._diverted.set(gauges.diverted_accounts)
+
+    def show_tokens(self, within: Mapping[str, int], *, soonest_end: float) -> None:
+        for name, count in within.items():
+            self._tokens_ending[name].set(count)
+        self._soonest_end.set(soonest_end)
 
     def show_connection(self, role: str, *, is_up: bool, is_blocked: bool) -> None:
         self._connection_up[role].set(is_up)

@@ -18,6 +18,7 @@ from worker.telemetry.metrics import Gauges, Metrics
 from worker.telemetry.metrics_observer import MetricsObserver
 from worker.telemetry.observers import Observers
 from worker.telemetry.sparse import Sparse
+from worker.telemetry.token_expiry import TokenExpiry
 from worker.telemetry.wide_event import LogObserver
 
 
@@ -29,6 +30,7 @@ class Reporting:
         self._observers = Observers(
             [LogObserver(), MetricsObserver(self.metrics), ClosureObserver()]
         )
+        self.tokens = TokenExpiry(self.metrics)
         self._lag = LoopLag()
         self._sparse = Sparse()
 
