@@ -18,6 +18,7 @@ _DEFAULTS = {
     "reads_per_s": 2,
     "most_listed": None,
     "own_id": "user_id",
+    "refreshed_token_stays": True,
 }
 
 
@@ -44,6 +45,7 @@ async def test_change_touches_only_what_it_names(caller: Caller) -> None:
         ({"reads_per_s": 1.5}, "reads_per_s"),
         ({"most_listed": 0}, "most_listed"),
         ({"own_id": "name"}, "own_id"),
+        ({"refreshed_token_stays": "yes"}, "refreshed_token_stays"),
         ({"speed": 5}, "speed"),
     ],
 )
