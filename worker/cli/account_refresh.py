@@ -5,6 +5,7 @@ could not store.
 """
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -69,13 +70,15 @@ def refresh(
     options = _Options(names, within_days * DAY_S, dry_run)
     try:
         if dry_run:
-            counts = asyncio.run(_refresh(config, source, options, json=json))
+            counts, was_stopped = asyncio.run(_refresh(config, source, options, json=json))
         else:
             # Before the accounts are read: what the one before has stored is known then.
             with only_one(lock_of(source)):
-                counts = asyncio.run(_refresh(config, source, options, json=json))
+                counts, was_stopped = asyncio.run(_refresh(config, source, options, json=json))
     except (CannotWriteError, BusyError) as error:
         raise CommandFailed(str(error)) from None
+    if was_stopped:
+        raise CommandFailed("stopped by a signal; the accounts not named above are as they were")
     failed = counts["failed"] + counts[Due.EXPIRED]
     if failed:
         raise CommandFailed(f"{failed} of {counts.total()} accounts failed")
@@ -88,8 +91,15 @@ class _Options:
     dry_run: bool
 
 
-async def _refresh(config: Config, source: Path, options: _Options, *, json: bool) -> Counter[str]:
+async def _refresh(
+    config: Config, source: Path, options: _Options, *, json: bool
+) -> tuple[Counter[str], bool]:
+    """Count what became of the accounts, and say whether a signal ended it before the last."""
     read = await read_accounts(config)
+    # Between the API's answer and the file a new token is nowhere but here: that is not broken off.
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
     counts: Counter[str] = Counter()
     if read.problem is not None and not options.names:
         typer.echo(f"igsend: not usable: {read.problem}", err=True)
@@ -100,9 +110,11 @@ async def _refresh(config: Config, source: Path, options: _Options, *, json: boo
             typer.echo(_document(finding))
         elif options.names or finding.result not in {Due.NOT_DUE, Due.UNKNOWN}:
             typer.echo(_line(finding))
+        if stop.is_set():
+            break
     if not json and not options.names:
         typer.echo(_summary(counts))
-    return counts
+    return counts, stop.is_set()
 
 
 async def _findings(
