@@ -14,6 +14,7 @@ from worker.core.problem import Problem
 from worker.core.splitting import LONGEST_TEXT_BYTES, split_text
 
 MOST_PARTS = 10
+_OR_SPLIT = ", or give split: true to have it sent in parts"
 LARGEST_METADATA_BYTES = 4096
 # No character takes more bytes than this, so a shorter text needs no counting.
 _MOST_BYTES_PER_CHARACTER = 4
@@ -50,13 +51,19 @@ def _texts(document: dict[str, Any]) -> Iterator[Problem]:
         elif not is_split and len(text) * _MOST_BYTES_PER_CHARACTER > LONGEST_TEXT_BYTES:
             size = len(text.encode())
             if size > LONGEST_TEXT_BYTES:
+                advice = "" if _is_private_reply(document) else _OR_SPLIT
                 yield Problem(
                     f"{pointer}/text",
-                    f"is {size} bytes in UTF-8; Instagram takes at most {LONGEST_TEXT_BYTES}, or "
-                    "give split: true to have it sent in parts",
+                    f"is {size} bytes in UTF-8; Instagram takes at most "
+                    f"{LONGEST_TEXT_BYTES}{advice}",
                 )
     if is_split:
         yield from _too_many_parts(document)
+
+
+def _is_private_reply(document: dict[str, Any]) -> bool:
+    recipient = document.get("recipient")
+    return isinstance(recipient, dict) and "comment_id" in recipient
 
 
 def _too_many_parts(document: dict[str, Any]) -> Iterator[Problem]:
