@@ -1,10 +1,11 @@
 """The requests of the benchmark, and how each contender's framework wants them wrapped."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pamqp.commands import Basic
+from pamqp.common import FieldTable
 from pamqp.header import ContentHeader
 
 from tests.replicas.loader import Letter
@@ -61,7 +62,7 @@ def _identity(request: bytes) -> str:
 def to_taskiq(queue: str, request: bytes) -> Letter:
     """Write what `task.kiq(document)` sends."""
     task_id = _identity(request)
-    headers = {"task_id": task_id, "task_name": "send"}
+    headers: FieldTable = {"task_id": task_id, "task_name": "send"}
     content = (
         b'{"task_id":"%s","task_name":"send","labels":{},"labels_types":{},"args":[%s],"kwargs":{}}'
         % (task_id.encode(), request)
@@ -72,7 +73,7 @@ def to_taskiq(queue: str, request: bytes) -> Letter:
 def to_celery(queue: str, request: bytes) -> Letter:
     """Write what `task.apply_async([document])` sends: version 2 of Celery's messages."""
     task_id = _identity(request)
-    headers = {
+    headers: FieldTable = {
         "lang": "py", "task": "send", "id": task_id, "root_id": task_id, "retries": 0,
         "timelimit": [None, None], "argsrepr": "", "kwargsrepr": "", "origin": "bench",
         "ignore_result": True,
@@ -92,11 +93,11 @@ def to_dramatiq(queue: str, request: bytes) -> Letter:
     return Envelope("", queue, content, _properties({}, task_id))
 
 
-def _properties(headers: Mapping[str, object], task_id: str) -> Basic.Properties:
+def _properties(headers: FieldTable, task_id: str) -> Basic.Properties:
     return Basic.Properties(
         content_type="application/json",
         content_encoding="utf-8",
-        headers=dict(headers),  # type: ignore[arg-type]  # text, numbers and lists of None
+        headers=headers,
         delivery_mode=2,
         correlation_id=task_id,
         message_id=task_id,

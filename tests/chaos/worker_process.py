@@ -65,12 +65,12 @@ def bend_the_clock(folder: Path) -> None:
 
 
 def set_traps(folder: Path) -> None:
-    """Put the points around the methods that the pipeline calls."""
-    from worker.gate.memory.gate import MemoryGate  # noqa: PLC0415 - after the clock is bent
-    from worker.gate.redis.gate import RedisGate  # noqa: PLC0415
-    from worker.graph.client import GraphClient  # noqa: PLC0415
-    from worker.rabbit.intake import RabbitReceipts  # noqa: PLC0415
-    from worker.rabbit.publisher import RabbitPublisher  # noqa: PLC0415
+    """Put the points around the methods that the pipeline calls; once the clock is bent."""
+    from worker.gate.memory.gate import MemoryGate
+    from worker.gate.redis.gate import RedisGate
+    from worker.graph.client import GraphClient
+    from worker.rabbit.intake import RabbitReceipts
+    from worker.rabbit.publisher import RabbitPublisher
 
     def surround(owner: type, name: str, before: Point | None, after: Point | None) -> None:
         method: Method = getattr(owner, name)
@@ -100,7 +100,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     bend_the_clock(folder)
     set_traps(folder)
-    from worker.cli.main import main as igsend  # noqa: PLC0415 - after the clock is bent
+    from worker.cli.main import main as igsend
 
     sys.argv = ["igsend", "worker"]
     igsend()

@@ -23,7 +23,7 @@ class Holder:
 def test_secret_shows_stars_in_every_way_of_printing() -> None:
     secret = Secret(TOKEN)
     printed = [str(secret), repr(secret), f"{secret}", f"{secret!r}", f"{secret:>40}"]
-    printed += ["%s" % secret, "%r" % (secret,), ascii(secret), "{0}".format(secret)]  # noqa: UP030, UP031, UP032
+    printed += ["%s" % secret, "%r" % (secret,), ascii(secret), "{0}".format(secret)]  # noqa: UP030, UP031, UP032  # old ways to print are ways too
     printed.append(logging.makeLogRecord({"msg": "%s", "args": (secret,)}).getMessage())
     assert all(TOKEN not in text and "****" in text for text in printed)
 

@@ -151,7 +151,7 @@ TABLE: Mapping[tuple[int, int | None], Row] = {
 }
 
 # Ranges: permissions 200-299, and business use case limits 80000-80014 ("Rate Limits").
-_PERMISSION_CODES = range(200, 300)
+PERMISSION_CODES = range(200, 300)
 _BUSINESS_LIMIT_CODES = range(80000, 80015)
 
 # Code 10 with a subcode nobody listed: "permission" alone would close the whole account.
@@ -168,7 +168,7 @@ def row_for(code: int, subcode: int | None) -> Row | None:
         row = TABLE.get((code, None))
     if row is not None:
         return row
-    if code in _PERMISSION_CODES:
+    if code in PERMISSION_CODES:
         return TABLE[200, None]
     if code in _BUSINESS_LIMIT_CODES:
         return Row(_THROTTLED, "the account reached its business use case limit")

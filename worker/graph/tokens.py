@@ -7,13 +7,13 @@ nothing of such a call leaves this module but core values: no exception, no URL.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 from yarl import URL
 
 from worker.core.account import Account
+from worker.core.graph_errors import PERMISSION_CODES
 from worker.core.graph_reply import Reply, result_of
 from worker.core.secret import Secret
 from worker.core.send_result import GraphError, NotSent, Refused, Throttled, Unknown
@@ -22,8 +22,8 @@ from worker.graph.answer import AnswerTooLargeError, read_body, reply_from
 from worker.graph.client import DNS_TTL_S, USER_AGENT, GraphClient
 
 _UNREADABLE = "the API's answer is not one it documents"
-# "Permission denied" in its spellings (instagram-api: 3, 10, and 200 to 299).
-_PERMISSION_CODES = frozenset({3, 10, *range(200, 300)})
+# "Permission denied" in its spellings.
+_PERMISSION_CODES = frozenset({3, 10, *PERMISSION_CODES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,7 @@ class Refresher:
         )
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
 

@@ -6,7 +6,7 @@ at once as calls, and a prefetch far above the 10 it has by default.
 
 import os
 
-from taskiq import TaskiqEvents
+from taskiq import TaskiqEvents, TaskiqState
 from taskiq_aio_pika import AioPikaBroker, Queue
 
 from tests.bench.handlers.async_calls import Calls
@@ -18,14 +18,14 @@ broker = AioPikaBroker(
 )
 
 
-async def _open(state: object) -> None:
+async def _open(state: TaskiqState) -> None:
     calls = Calls()
     await calls.open()
-    state.calls = calls  # type: ignore[attr-defined]  # taskiq's place for such things
+    state.calls = calls
 
 
-async def _close(state: object) -> None:
-    await state.calls.close()  # type: ignore[attr-defined]
+async def _close(state: TaskiqState) -> None:
+    await state.calls.close()
 
 
 async def _send(request: dict[str, object]) -> None:
