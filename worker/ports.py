@@ -98,11 +98,13 @@ class Ledger(Protocol):
         outcome: Outcome,
         event: OutcomeEvent | None,
         *,
+        account: Account | None = None,
         is_slot_unused: bool = False,
     ) -> None:
         """Write the result of the pass, before anything is published. Ends the attempt.
 
-        `event` is given for a terminal outcome and answers every later duplicate.
+        `event` is given for a terminal outcome and answers every later duplicate. `account` is
+        the one it was sent for, if it was.
         """
         ...
 

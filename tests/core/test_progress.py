@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from worker.core.problem import Problem
 from worker.core.progress import (
     ATTEMPTS,
+    DISCLOSURE,
     FIRST_SEEN,
     PREFIX,
     REASON,
@@ -34,6 +35,7 @@ PROGRESS = st.builds(
     unknown_since=st.none() | MOMENTS.map(round).map(float),
     checks=st.just(0),
     returned_from=st.none() | st.sampled_from([reason.value for reason in Reason]),
+    disclosure=st.none() | st.text(max_size=16),
     replay=st.none() | st.just(Replay("20261123T101500-7f3a", 2, "ada", "old~1", Doubt.VERIFY)),
 )
 OUR_NAMES = st.sampled_from(
@@ -115,6 +117,11 @@ def test_headers_of_others_are_no_progress(headers: dict[str, object]) -> None:
         (FIRST_SEEN, "2026-11-22T10:15:00"),
         (FIRST_SEEN, "1999-12-31T23:59:59Z"),
         (FIRST_SEEN, "9999-12-31T23:59:59-23:59"),
+        (DISCLOSURE, 1),
+        (DISCLOSURE, "digest"),
+        (DISCLOSURE, "[]"),
+        (DISCLOSURE, "[null]"),
+        (DISCLOSURE, '["digest", "mid", "mid"]'),
         (SENT_PARTS, None),
         (SENT_PARTS, ["mid"]),
         (SENT_PARTS, "mid"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from tests.replicas import isolation, limits, order, redis_faults, throttled, tokens
+from tests.replicas import disclosure, isolation, limits, order, redis_faults, throttled, tokens
 from tests.replicas.site import Ground
 from tests.replicas.windows import Allowed
 from tests.replicas.work import allowed_from
@@ -50,6 +50,10 @@ async def _tokens(ground: Ground, sizes: Any, _: str) -> Any:
     return await tokens.run(ground, sizes)
 
 
+async def _disclosure(ground: Ground, sizes: Any, _: str) -> Any:
+    return await disclosure.run(ground, sizes)
+
+
 async def _isolation(ground: Ground, sizes: Any, kind: Any) -> Any:
     return await isolation.run(ground, sizes, kind)
 
@@ -79,6 +83,10 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "tokens": Scenario(
         "a token is replaced, revoked, mended", tokens.Tokens(), _tokens, _first_table
+    ),
+    "disclosure": Scenario(
+        "people are told once that a bot talks",
+        disclosure.Disclosing(), _disclosure, _first_table,
     ),
 }  # fmt: skip
 

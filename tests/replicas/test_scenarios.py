@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.replicas import isolation, limits, order, redis_faults, throttled, tokens
+from tests.replicas import disclosure, isolation, limits, order, redis_faults, throttled, tokens
+from tests.replicas.disclosure import Disclosing
 from tests.replicas.isolation import Isolation
 from tests.replicas.limits import Limits
 from tests.replicas.order import Ordering
@@ -108,3 +109,19 @@ async def test_replaced_token_fails_nobody_and_a_revoked_one_is_called_with_once
     assert found.replayed == {"sent": found.dead.total()}
     assert found.others_failed == 0
     assert found.twice == []
+
+
+async def test_people_are_told_once_that_a_bot_talks_though_workers_are_killed(
+    ground: Ground,
+) -> None:
+    sizes = Disclosing(
+        workers=2, accounts=2, conversations=20, per_s=25.0, life_s=1.5, after_s=3600.0,
+        allowed=SMALL,
+    )  # fmt: skip
+    found = await disclosure.run(ground, sizes, has_lapse=False)
+    assert (found.told.missing, found.told.superfluous) == ([], [])
+    assert found.told.reasons["start"] == 20
+    assert found.told.reasons["hand-over"] > 0
+    assert (found.twice, found.lost) == ([], [])
+    # A call that a kill cut off before it left is held: nobody can know.
+    assert set(found.outcomes) <= {"sent", "held:unconfirmed"}
