@@ -130,7 +130,7 @@ class Graph(Protocol):
         part: Part,
         *,
         tag: Mapping[str, object],
-        is_first_attempt: bool,
+        may_have_gone: bool,
         departure: Departure | None = None,
     ) -> SendResult:
         """POST one part; every library failure becomes a result. Never retries by itself.

@@ -36,6 +36,7 @@ PROGRESS = st.builds(
     checks=st.just(0),
     returned_from=st.none() | st.sampled_from([reason.value for reason in Reason]),
     disclosure=st.none() | st.text(max_size=16),
+    may_have_gone=st.booleans(),
     replay=st.none() | st.just(Replay("20261123T101500-7f3a", 2, "ada", "old~1", Doubt.VERIFY)),
 )
 OUR_NAMES = st.sampled_from(
@@ -231,3 +232,12 @@ def test_force_can_be_taken_back_and_nothing_else_is() -> None:
     assert UNCONFIRMED.unforced() == UNCONFIRMED._replace(replay=Replay("b", 1, "ada"))
     looked_for = UNCONFIRMED._replace(replay=replace(FORCED, doubt=Doubt.VERIFY))
     assert looked_for.unforced() == looked_for
+
+
+def test_call_that_is_made_in_doubt_is_remembered_until_its_part_has_gone() -> None:
+    doubtful = Progress(unknown_since=5.0)
+    assert doubtful.begun.may_have_gone
+    assert doubtful.begun.begun.may_have_gone
+    assert not Progress(returned_from=Reason.REJECTED).begun.may_have_gone
+    assert Progress(returned_from=Reason.UNCONFIRMED).begun.may_have_gone
+    assert not doubtful.begun.with_part(Sent("mid", "p")).may_have_gone

@@ -243,7 +243,7 @@ class SimulatedWorker:
         part: Part,
         *,
         tag: object,
-        is_first_attempt: bool,
+        may_have_gone: bool,
         departure: Departure | None = None,
     ) -> SendResult:
         assert departure is not None, "a slot has an end"

@@ -207,7 +207,14 @@ def _sentence(
 ) -> str:
     place = ".".join(shown(str(step)) for step in location if step != "[key]")
     if kind == "extra_forbidden":
-        known = Settings if location[0] == "defaults" and len(location) > 1 else model
+        known = _model_at(location[:-1], model)
         near = get_close_matches(str(location[-1]), known.model_fields, n=1, cutoff=0.0)
         return f"{place} is not a known key; did you mean {near[0]}?"
     return f"{place}: {message.removeprefix('Value error, ')}"
+
+
+def _model_at(location: tuple[int | str, ...], model: type[BaseModel]) -> type[BaseModel]:
+    """Find the model of the table in which something is wrong."""
+    if location and location[-1] == "disclosure":
+        return _Disclosure
+    return Settings if location == ("defaults",) else model

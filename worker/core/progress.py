@@ -20,6 +20,7 @@ REASON = PREFIX + "reason"
 MESSAGE_ID = PREFIX + "message-id"
 UNKNOWN_SINCE = PREFIX + "unknown-since"
 CHECKS = PREFIX + "checks"
+MAY_HAVE_GONE = PREFIX + "may-have-gone"
 DISCLOSURE = PREFIX + "disclosure"
 RETURNED_FROM = PREFIX + "returned-from"
 
@@ -40,7 +41,9 @@ class Progress(NamedTuple):
     dead-lettered) from what a producer published; `returned_from` is the reason of a dead letter
     that somebody put back.
     `unknown_since` is when a call began whose result is unknown (unix seconds), and `checks`
-    how often the Conversations API was asked about it. `replay` says who put it back.
+    how often the Conversations API was asked about it. `may_have_gone` once the result of an
+    earlier call for the next part was unknown, and it is called again all the same. `replay` says
+    who put it back.
     """
 
     attempts: int = 0
@@ -53,6 +56,7 @@ class Progress(NamedTuple):
     checks: int = 0
     replay: Replay | None = None
     disclosure: str | None = None
+    may_have_gone: bool = False
 
     def with_part(self, result: Sent) -> "Progress":
         """Add one part that the API took."""
@@ -63,6 +67,7 @@ class Progress(NamedTuple):
             checks=0,
             returned_from=None,
             replay=self.replay and self.replay.settled,
+            may_have_gone=False,
         )
 
     @property
@@ -107,6 +112,7 @@ class Progress(NamedTuple):
             unknown_since=None,
             checks=0,
             replay=self.replay and self.replay.settled,
+            may_have_gone=self.may_have_gone or self.is_doubtful,
         )
 
     def unforced(self) -> "Progress":
@@ -132,6 +138,8 @@ class Progress(NamedTuple):
             headers[FIRST_SEEN] = rfc3339(self.first_seen)
         if self.own_sent:
             headers[SENT_PARTS] = json.dumps(self.own_sent, separators=(",", ":"))
+        if self.may_have_gone:
+            headers[MAY_HAVE_GONE] = True
         if self.disclosure is not None:
             headers[DISCLOSURE] = disclosure_header(self.disclosure, self.sent[:1])
         if self.recipient_id is not None:
@@ -172,6 +180,7 @@ def progress_from(headers: Mapping[str, object]) -> Progress | Problem:
             checks=0 if put_back else _count(headers.get(CHECKS, 0), CHECKS),
             replay=replay,
             disclosure=disclosure,
+            may_have_gone=headers.get(MAY_HAVE_GONE) is True,
         )
     except _Unreadable as unreadable:
         name, form = unreadable.args

@@ -119,7 +119,8 @@ class MemoryGate:
         if not progress.is_doubtful:
             return progress
         if request.on_unknown is OnUnknown.RESEND and progress.returned_from is None:
-            return progress.with_attempt()._replace(unknown_since=None, checks=0)
+            again = progress.with_attempt()
+            return again._replace(unknown_since=None, checks=0, may_have_gone=True)
         progress = progress.unforced()
         self._ledger.wait(request, progress, now=self._clock.now())
         return Doubtful(progress, self._recent.of(request))

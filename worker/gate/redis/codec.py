@@ -47,8 +47,8 @@ def pack_progress(progress: Progress) -> bytes:
         progress.unknown_since,
         progress.checks,
     ]
-    if progress.disclosure is not None:
-        values.append(progress.disclosure)
+    if progress.disclosure is not None or progress.may_have_gone:
+        values += [progress.disclosure, progress.may_have_gone]
     return orjson.dumps(values)
 
 
@@ -66,6 +66,7 @@ def unpack_progress(data: bytes) -> Progress:
         unknown_since=unknown_since,
         checks=checks,
         disclosure=more[0] if more else None,
+        may_have_gone=bool(more) and more[1],
     )
 
 

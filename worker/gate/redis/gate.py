@@ -191,8 +191,12 @@ class RedisGate:
                 return TurnSoon(called)
             case b"go":
                 known = of_the_message(unpack_progress(answer[7]), ask.progress)
+                attempts = int(float(answer[8]))
                 progress = known._replace(
-                    attempts=int(float(answer[8])), disclosure=answer[9].decode() or None
+                    attempts=attempts,
+                    disclosure=answer[9].decode() or None,
+                    # One more than is known is one whose worker never told its result.
+                    may_have_gone=known.may_have_gone or attempts > known.attempts,
                 ).begun
                 return self._go(request, nonce, answer, progress)
             case _:
