@@ -241,3 +241,11 @@ def test_call_that_is_made_in_doubt_is_remembered_until_its_part_has_gone() -> N
     assert not Progress(returned_from=Reason.REJECTED).begun.may_have_gone
     assert Progress(returned_from=Reason.UNCONFIRMED).begun.may_have_gone
     assert not doubtful.begun.with_part(Sent("mid", "p")).may_have_gone
+
+
+def test_parts_cannot_have_gone_before_the_disclosure_that_goes_first() -> None:
+    headers = {DISCLOSURE: '["digest"]', SENT_PARTS: '["mid-1"]'}
+    read = progress_from(headers)
+    assert isinstance(read, Problem)
+    assert DISCLOSURE in read.message
+    assert isinstance(progress_from({**headers, DISCLOSURE: '["digest",null]'}), Progress)

@@ -169,10 +169,13 @@ def progress_from(headers: Mapping[str, object]) -> Progress | Problem:
         put_back = _optional_text(headers.get(REASON), REASON)
         parked = _optional_text(headers.get(RETURNED_FROM), RETURNED_FROM)
         disclosure, *disclosed = _disclosure(headers.get(DISCLOSURE))
+        sent = _sent_parts(headers.get(SENT_PARTS, "[]"))
+        if sent and disclosure is not None and not disclosed:
+            raise _Unreadable(DISCLOSURE, "with a message id where parts went behind it")
         return Progress(
             attempts=0 if put_back else _count(headers.get(ATTEMPTS, 0), ATTEMPTS),
             first_seen=None if put_back else _time(headers.get(FIRST_SEEN), FIRST_SEEN),
-            sent=(*disclosed, *_sent_parts(headers.get(SENT_PARTS, "[]"))),
+            sent=(*disclosed, *sent),
             recipient_id=_optional_text(headers.get(RECIPIENT_ID), RECIPIENT_ID),
             is_republished=True,
             returned_from=put_back or parked,
