@@ -43,7 +43,14 @@ fix: ## Repair what the linter can repair, and format
 .PHONY: test
 test: ## Run all tests, on private nodes (or IGSEND_TEST_AMQP_URL, IGSEND_TEST_REDIS_URL)
 	@scripts/setup tests
+	@scripts/deploy-tools || echo "The tests that need these tools are skipped."
 	@IGSEND_TEST_REQUIRE_NODES=1 $(BIN)/pytest $(ARGS)
+
+.PHONY: policy-scan
+policy-scan: ## Scan the rendered chart with checkov, an environment of its own (1 GB)
+	@scripts/setup python
+	@scripts/deploy-tools
+	@scripts/policy-scan
 
 .PHONY: chaos
 chaos: ## Break everything on purpose and balance the books: 10,000 requests, 300 faults (ARGS="--seed 2")
@@ -73,9 +80,13 @@ lock: ## Write requirements.lock anew from pyproject.toml (UPGRADE=1 takes newer
 		--extra dev --allow-unsafe --generate-hashes --strip-extras \
 		--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 		$(if $(UPGRADE),--upgrade) --output-file requirements.lock
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile scripts/deploy-tools.in --quiet \
+		--generate-hashes --strip-extras \
+		--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		$(if $(UPGRADE),--upgrade) --output-file scripts/deploy-tools.lock
 
 .PHONY: clean
 clean: ## Remove .venv, caches and build results
-	rm -rf .venv .venv-bench dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-deploy .venv-policy dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -f .coverage .coverage.*
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

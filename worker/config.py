@@ -148,6 +148,26 @@ def _hosts_and_networks(value: str) -> str:
     return value
 
 
+# The settings with passwords in them; Kubernetes mounts secrets as files.
+_FROM_FILES = ("amqp_url", "gate_url")
+
+
+def _take_from_file(name: str, values: dict[str, str]) -> list[str]:
+    """Put what the file holds into `values`; give what is wrong with it."""
+    setting, place = variable(f"{name}_file"), values[f"{name}_file"]
+    if name in values:
+        return [f"{setting}: {variable(name)} is set too; leave one of them out"]
+    try:
+        content = Path(place).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        return [f"{setting}: cannot read {place}: {why}"]
+    if not content:
+        return [f"{setting}: {place} is empty; it must hold {variable(name)}"]
+    values[name] = content
+    return []
+
+
 class Config(BaseModel):
     """One field per setting; `IGSEND_` and the field's name in capitals is its variable."""
 
@@ -157,10 +177,14 @@ class Config(BaseModel):
         SecretStr("amqp://guest:guest@localhost:5672/"),
         description="the broker, as amqp[s]://user:password@host:port/vhost",
     )
+    amqp_url_file: Path | None = Field(
+        None, description="file that holds IGSEND_AMQP_URL, as a mounted secret does"
+    )
     gate_url: Annotated[SecretStr, AfterValidator(_gate_url)] = Field(
         SecretStr("memory://"),
         description="limits and the ledger: memory://, redis[s]://user:password@host:port/db or unix://",
     )
+    gate_url_file: Path | None = Field(None, description="file that holds IGSEND_GATE_URL")
     graph_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "https://graph.instagram.com", description="the API, or a sandbox"
     )
@@ -268,6 +292,9 @@ class Config(BaseModel):
             for name, value in given.items()
             if _field(name) in cls.model_fields and value != ""
         }
+        for name in _FROM_FILES:
+            if f"{name}_file" in values:
+                problems += _take_from_file(name, values)
         try:
             config = cls.model_validate(values)
         except ValidationError as error:

@@ -1,5 +1,7 @@
 """Every setting says what it changes."""
 
+from pathlib import Path
+
 import pytest
 
 from worker.config import Config, ConfigError, variable
@@ -32,3 +34,34 @@ def test_network_that_is_none_is_refused_and_named(network: str) -> None:
 def test_hosts_and_networks_may_be_allowed() -> None:
     config = Config.from_env({"IGSEND_MEDIA_ALLOW": "files.internal, 10.1.0.0/16, fd00::/8"})
     assert config.media_allow == "files.internal, 10.1.0.0/16, fd00::/8"
+
+
+@pytest.mark.parametrize("name", ["amqp_url", "gate_url"])
+def test_url_with_a_password_may_come_from_a_file(tmp_path: Path, name: str) -> None:
+    url = {"amqp_url": "amqp://user:s3cret@host/v", "gate_url": "redis://:s3cret@host/1"}[name]
+    file = tmp_path / "url"
+    file.write_text(url + "\n")
+    config = Config.from_env({variable(f"{name}_file"): str(file)})
+    assert getattr(config, name).get_secret_value() == url
+    assert "s3cret" not in str(config.shown())
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(None, "cannot read"), (b"", "is empty"), (b"\xff", "not UTF-8"), (b"x", "must start with")],
+)
+def test_file_without_a_usable_url_is_named(
+    tmp_path: Path, content: bytes | None, says: str
+) -> None:
+    file = tmp_path / "url"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=says) as caught:
+        Config.from_env({"IGSEND_AMQP_URL_FILE": str(file)})
+    assert "IGSEND_AMQP_URL" in str(caught.value)
+
+
+def test_url_and_its_file_are_not_both_taken(tmp_path: Path) -> None:
+    given = {"IGSEND_GATE_URL": "memory://", "IGSEND_GATE_URL_FILE": str(tmp_path)}
+    with pytest.raises(ConfigError, match="leave one of them out"):
+        Config.from_env(given)

@@ -48,7 +48,7 @@ async def test_call_is_in_flight_until_its_answer_and_passes_everything_on() -> 
         assert sample(metrics, "igsend_api_calls_in_flight") == 1
         graph.answer.set_result(Sent("mid", "person"))
     assert call.result() == Sent("mid", "person")
-    assert graph.arguments == (account, PART, TAG, False, None)
+    assert graph.arguments == (account, PART, TAG, True, None)
     assert sample(metrics, "igsend_api_calls_in_flight") == 0
     assert sample(metrics, "igsend_api_call_seconds_sum", result="sent") == 0.75
 
