@@ -1,0 +1,132 @@
+"""Estimates what could be sent now: what is in hand exactly, what is unread by what was read last.
+
+Each worker tells of its own share of every queue, so that the sum over all workers is the whole.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from worker.core.outcome import Postponed, Wait
+from worker.core.report import Report
+from worker.core.sendable import (
+    Depth,
+    InHand,
+    Line,
+    Reading,
+    Standing,
+    could_go,
+    head_read,
+    held_until,
+    lines_of,
+    oldest,
+)
+from worker.ports import Clock
+
+# What was read before the last look counts half, before that a quarter, and so on.
+_FORGET = 0.5
+_MOST_LINES = 10_000
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What is known of one queue.
+
+    `ended`, of which `could` might go, and `moved` unread since the last look; `past_ended` and
+    `past_could` before it. `estimate` is this worker's share of what is ready and could go;
+    `sendable` the lesser of the last two: one look alone may see what is read a moment later.
+    """
+
+    ended: int = 0
+    could: int = 0
+    moved: int = 0
+    in_hand: int = 0
+    past_ended: float = 0.0
+    past_could: float = 0.0
+    estimate: float = 0.0
+    sendable: float = 0.0
+    readings: list[Reading] = field(default_factory=list)
+
+    def look(self, depth: Depth, members: Collection[InHand], *, could: int, now: float) -> None:
+        consumers = max(1, depth.consumers)
+        read = max(0, self.ended + self.moved + len(members) - self.in_hand)
+        self.readings = head_read(self.readings, now=now, ready=depth.ready, read=read * consumers)
+        self.past_ended = self.past_ended * _FORGET + self.ended + self.moved
+        self.past_could = self.past_could * _FORGET + self.could
+        known = self.past_ended + sum(each.standing is not Standing.DONE for each in members)
+        # Nothing read and nothing in hand: then nothing is known against what lies there.
+        share = (self.past_could + could) / known if known >= 1 else 1.0
+        before, self.estimate = self.estimate, depth.ready / consumers * min(1.0, share)
+        self.sendable = min(before, self.estimate)
+        self.ended = self.could = self.moved = 0
+        self.in_hand = len(members)
+
+
+class SendableBacklog:
+    """Implements the Observer port; `looked` is told how deep the queues are."""
+
+    def __init__(self, in_hand: Callable[[], Iterable[InHand]], clock: Clock) -> None:
+        self._in_hand = in_hand
+        self._clock = clock
+        self._queues: dict[str, _Queue] = defaultdict(_Queue)
+        self._held: dict[Line, float] = {}
+
+    def observe(self, report: Report) -> None:
+        queue = self._queues[report.delivery.queue]
+        queue.ended += 1
+        request, outcome, now = report.request, report.outcome, report.finished_at
+        if request is None:
+            return
+        until = held_until(outcome, now=now)
+        if until is not None:
+            self._hold(report, until)
+        elif could_go(outcome, now=now, was_called=bool(report.api_calls)) and not (
+            self._held and self._is_held(lines_of(request, report.delivery.lane), now)
+        ):
+            queue.could += 1
+
+    def moved(self, queue: str) -> None:
+        """Note that a message of a diverted account was carried out of a queue, unread."""
+        self._queues[queue].moved += 1
+
+    def looked(self, depths: Mapping[str, Depth]) -> None:
+        """Take in how deep the queues are; empty when they cannot be asked."""
+        now = self._clock.now()
+        self._held = {line: until for line, until in self._held.items() if until > now}
+        if not depths:
+            self._queues.clear()
+            return
+        members: dict[str, list[InHand]] = defaultdict(list)
+        for each in self._in_hand():
+            members[each.queue].append(each)
+        for name, depth in depths.items():
+            could = sum(self._could_go(each, now) for each in members[name])
+            self._queues[name].look(depth, members[name], could=could, now=now)
+
+    def shown(self) -> tuple[float, float]:
+        """Give what could be sent now, and for how long the first of it has waited (seconds)."""
+        now = self._clock.now()
+        ours = [each for each in self._in_hand() if self._could_go(each, now)]
+        waiting = [each.since for each in ours if each.standing is not Standing.CALLING]
+        for queue in self._queues.values():
+            if queue.sendable >= 1:
+                waiting.extend(reading.at for reading in queue.readings[:1])
+        unread = sum(queue.sendable for queue in self._queues.values())
+        return len(ours) + unread, oldest(waiting, now=now)
+
+    def _could_go(self, each: InHand, now: float) -> bool:
+        if each.standing is Standing.UNASKED:
+            return not (self._held and self._is_held(each.lines, now))
+        return each.standing in {Standing.CALLING, Standing.NEXT}
+
+    def _hold(self, report: Report, until: float) -> None:
+        outcome, request = report.outcome, report.request
+        if len(self._held) >= _MOST_LINES or request is None:
+            return
+        assert isinstance(outcome, Postponed), "who is held back was put off"
+        sent = len(outcome.progress.sent)
+        limit, conversation = lines_of(request, report.delivery.lane, parts_sent=sent)
+        self._held[limit if outcome.why is Wait.RATE else conversation] = until
+
+    def _is_held(self, lines: Iterable[Line], now: float) -> bool:
+        return any(self._held.get(line, now) > now for line in lines)
