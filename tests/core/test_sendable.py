@@ -30,7 +30,8 @@ from worker.core.sendable import (
     could_go,
     head_read,
     held_until,
-    lines_of,
+    limit_of,
+    line_of,
     oldest,
 )
 
@@ -85,12 +86,15 @@ def test_request_stands_in_the_line_of_its_limit_and_in_that_of_its_conversation
     file = {"attachment": {"type": "image", "payload": {"url": "https://cdn.example.com/1.png"}}}
     request = a_request(messages=[{"text": "look"}, file])
     conversation = (ACCOUNT_ID, PERSON_ID)
-    text = (ACCOUNT_ID, Lane.BULK, Bucket.TEXT)
-    media = (ACCOUNT_ID, Lane.BULK, Bucket.MEDIA)
-    assert lines_of(request, Lane.BULK) == (text, conversation)
-    assert lines_of(request, Lane.BULK, parts_sent=1) == (media, conversation)
-    assert lines_of(request, Lane.BULK, parts_sent=2) == (media, conversation)
-    assert lines_of(request, Lane.INTERACTIVE)[0] != text
+    text, media = ((ACCOUNT_ID, Lane.BULK, bucket) for bucket in (Bucket.TEXT, Bucket.MEDIA))
+    begun = Progress(sent=("mid-1",))
+    assert limit_of(request, Lane.BULK) == text
+    assert limit_of(request, Lane.BULK, parts_sent=2) == media
+    assert limit_of(request, Lane.INTERACTIVE) != text
+    assert line_of(put_off(Wait.TURN, 9), request, Lane.BULK) == conversation
+    assert line_of(put_off(Wait.RATE, 9), request, Lane.BULK) == text
+    assert line_of(Postponed(NOW, Wait.RATE, begun), request, Lane.BULK) == media
+    assert line_of(Completed(begun, NOW), request, Lane.BULK) == text
     in_hand = InHand("ig.bulk.v1", Standing.UNASKED, NOW, request, Lane.BULK, parts_sent=1)
     assert in_hand.lines == (media, conversation)
 

@@ -122,6 +122,16 @@ def test_flood_of_one_account_is_none_though_some_of_it_goes_all_the_time() -> N
     assert scene.look(46_000) == 0
 
 
+def test_what_a_flood_sent_before_its_limit_was_reached_is_no_promise() -> None:
+    scene = Scene()
+    scene.ended(count=50)
+    scene.ended(Postponed(NOW + 3, Wait.RATE, Progress()), 400)
+    scene.look(50_000)
+    scene.ended(Postponed(NOW + 4, Wait.RATE, Progress()), 50)
+    scene.ended(FLOODED, 1000)
+    assert scene.look(48_000) == 0
+
+
 def test_flood_does_not_hide_the_others_in_its_queue() -> None:
     scene = Scene()
     scene.look(1000)

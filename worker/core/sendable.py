@@ -50,7 +50,9 @@ class InHand(NamedTuple):
 
     @property
     def lines(self) -> tuple[Line, Line]:
-        return lines_of(self.request, self.lane, parts_sent=self.parts_sent)
+        """Those it stands in: of its limit, and of its conversation."""
+        limit = limit_of(self.request, self.lane, parts_sent=self.parts_sent)
+        return limit, self.request.conversation
 
 
 class Depth(NamedTuple):
@@ -67,10 +69,21 @@ class Reading(NamedTuple):
     left: float
 
 
-def lines_of(request: SendRequest, lane: Lane, *, parts_sent: int = 0) -> tuple[Line, Line]:
-    """Name the two lines that a request stands in: its limit's, and its conversation's."""
+def limit_of(request: SendRequest, lane: Lane, *, parts_sent: int = 0) -> Line:
+    """Name the line of those that wait for the same limit: by account, lane and bucket."""
     bucket = request.parts[min(parts_sent, len(request.parts) - 1)].bucket
-    return (request.account_id, lane, bucket), request.conversation
+    return request.account_id, lane, bucket
+
+
+def line_of(outcome: Outcome, request: SendRequest, lane: Lane) -> Line:
+    """Name the line in which this pass has put the request, or that it went from."""
+    match outcome:
+        case Postponed(why=Wait.TURN):
+            return request.conversation
+        case Postponed():
+            return limit_of(request, lane, parts_sent=len(outcome.progress.sent))
+        case _:
+            return limit_of(request, lane)
 
 
 def held_until(outcome: Outcome, *, now: float) -> float | None:

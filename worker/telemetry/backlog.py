@@ -4,10 +4,9 @@ Each worker tells of its own share of every queue, so that the sum over all work
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from worker.core.outcome import Postponed, Wait
 from worker.core.report import Report
 from worker.core.sendable import (
     Depth,
@@ -18,13 +17,14 @@ from worker.core.sendable import (
     could_go,
     head_read,
     held_until,
-    lines_of,
+    line_of,
     oldest,
 )
 from worker.ports import Clock
 
 # What was read before the last look counts half, before that a quarter, and so on.
 _FORGET = 0.5
+_FORGOTTEN = 0.1
 _MOST_LINES = 10_000
 
 
@@ -32,34 +32,46 @@ _MOST_LINES = 10_000
 class _Queue:
     """What is known of one queue.
 
-    `ended`, of which `could` might go, and `moved` unread since the last look; `past_ended` and
-    `past_could` before it. `estimate` is this worker's share of what is ready and could go;
-    `sendable` the lesser of the last two: one look alone may see what is read a moment later.
+    `ended` passes of late, those before the last look counting less; `could` are those of them
+    that might go, by the line that the next of their kind would stand in. `moved` went unread.
+    `estimate` is this worker's share of what is ready and could go; `sendable` the lesser of the
+    last two: one look alone may see what is read a moment later.
     """
 
-    ended: int = 0
-    could: int = 0
-    moved: int = 0
+    ended: float = 0.0
+    could: dict[Line, float] = field(default_factory=dict)
+    ended_before: float = 0.0
     in_hand: int = 0
-    past_ended: float = 0.0
-    past_could: float = 0.0
     estimate: float = 0.0
     sendable: float = 0.0
     readings: list[Reading] = field(default_factory=list)
 
-    def look(self, depth: Depth, members: Collection[InHand], *, could: int, now: float) -> None:
+    def look(
+        self,
+        depth: Depth,
+        members: Sequence[InHand],
+        held: Container[Line],
+        *,
+        could: int,
+        now: float,
+    ) -> None:
         consumers = max(1, depth.consumers)
-        read = max(0, self.ended + self.moved + len(members) - self.in_hand)
+        read = max(0.0, self.ended - self.ended_before + len(members) - self.in_hand)
         self.readings = head_read(self.readings, now=now, ready=depth.ready, read=read * consumers)
-        self.past_ended = self.past_ended * _FORGET + self.ended + self.moved
-        self.past_could = self.past_could * _FORGET + self.could
-        known = self.past_ended + sum(each.standing is not Standing.DONE for each in members)
+        # Who is held back now was on the way to it when the first of its requests went.
+        self.could = {line: count for line, count in self.could.items() if line not in held}
+        known = self.ended + sum(each.standing is not Standing.DONE for each in members)
         # Nothing read and nothing in hand: then nothing is known against what lies there.
-        share = (self.past_could + could) / known if known >= 1 else 1.0
+        share = (sum(self.could.values()) + could) / known if known >= 1 else 1.0
         before, self.estimate = self.estimate, depth.ready / consumers * min(1.0, share)
         self.sendable = min(before, self.estimate)
-        self.ended = self.could = self.moved = 0
+        self._forget()
         self.in_hand = len(members)
+
+    def _forget(self) -> None:
+        self.ended = self.ended_before = self.ended * _FORGET
+        fading = ((line, count * _FORGET) for line, count in self.could.items())
+        self.could = {line: count for line, count in fading if count > _FORGOTTEN}
 
 
 class SendableBacklog:
@@ -79,15 +91,16 @@ class SendableBacklog:
             return
         until = held_until(outcome, now=now)
         if until is not None:
-            self._hold(report, until)
-        elif could_go(outcome, now=now, was_called=bool(report.api_calls)) and not (
-            self._held and self._is_held(lines_of(request, report.delivery.lane), now)
+            self._hold(line_of(outcome, request, report.delivery.lane), until)
+        elif could_go(outcome, now=now, was_called=bool(report.api_calls)) and (
+            self._held.get(request.conversation, now) <= now
         ):
-            queue.could += 1
+            line = line_of(outcome, request, report.delivery.lane)
+            queue.could[line] = queue.could.get(line, 0.0) + 1
 
     def moved(self, queue: str) -> None:
         """Note that a message of a diverted account was carried out of a queue, unread."""
-        self._queues[queue].moved += 1
+        self._queues[queue].ended += 1
 
     def looked(self, depths: Mapping[str, Depth]) -> None:
         """Take in how deep the queues are; empty when they cannot be asked."""
@@ -101,7 +114,7 @@ class SendableBacklog:
             members[each.queue].append(each)
         for name, depth in depths.items():
             could = sum(self._could_go(each, now) for each in members[name])
-            self._queues[name].look(depth, members[name], could=could, now=now)
+            self._queues[name].look(depth, members[name], self._held, could=could, now=now)
 
     def shown(self) -> tuple[float, float]:
         """Give what could be sent now, and for how long the first of it has waited (seconds)."""
@@ -119,14 +132,9 @@ class SendableBacklog:
             return not (self._held and self._is_held(each.lines, now))
         return each.standing in {Standing.CALLING, Standing.NEXT}
 
-    def _hold(self, report: Report, until: float) -> None:
-        outcome, request = report.outcome, report.request
-        if len(self._held) >= _MOST_LINES or request is None:
-            return
-        assert isinstance(outcome, Postponed), "who is held back was put off"
-        sent = len(outcome.progress.sent)
-        limit, conversation = lines_of(request, report.delivery.lane, parts_sent=sent)
-        self._held[limit if outcome.why is Wait.RATE else conversation] = until
+    def _hold(self, line: Line, until: float) -> None:
+        if len(self._held) < _MOST_LINES:
+            self._held[line] = until
 
     def _is_held(self, lines: Iterable[Line], now: float) -> bool:
         return any(self._held.get(line, now) > now for line in lines)
