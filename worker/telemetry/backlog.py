@@ -25,6 +25,7 @@ from worker.ports import Clock
 # What was read before the last look counts half, before that a quarter, and so on.
 _FORGET = 0.5
 _FORGOTTEN = 0.1
+_GOING = (Standing.CALLING, Standing.NEXT, Standing.UNASKED)
 _MOST_LINES = 10_000
 
 
@@ -113,7 +114,10 @@ class SendableBacklog:
         for each in self._in_hand():
             members[each.queue].append(each)
         for name, depth in depths.items():
-            could = sum(self._could_go(each, now) for each in members[name])
+            could = sum(
+                each.standing in _GOING and not self._is_held(each.lines, now)
+                for each in members[name]
+            )
             self._queues[name].look(depth, members[name], self._held, could=could, now=now)
 
     def shown(self) -> tuple[float, float]:
@@ -129,12 +133,12 @@ class SendableBacklog:
 
     def _could_go(self, each: InHand, now: float) -> bool:
         if each.standing is Standing.UNASKED:
-            return not (self._held and self._is_held(each.lines, now))
-        return each.standing in {Standing.CALLING, Standing.NEXT}
+            return not self._is_held(each.lines, now)
+        return each.standing in _GOING
 
     def _hold(self, line: Line, until: float) -> None:
         if len(self._held) < _MOST_LINES:
             self._held[line] = until
 
     def _is_held(self, lines: Iterable[Line], now: float) -> bool:
-        return any(self._held.get(line, now) > now for line in lines)
+        return bool(self._held) and any(self._held.get(line, now) > now for line in lines)
