@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from aiormq.abc import AbstractChannel, AbstractConnection
 
 from worker.core.sendable import Depth
-from worker.rabbit.link import CONNECTION_ERRORS, is_own_cancellation
+from worker.rabbit.link import CONNECTION_ERRORS, heed_cancellation, is_own_cancellation
 from worker.rabbit.wire.connection import Wire
 
 LOOK_EVERY_S = 2.0
@@ -32,6 +32,7 @@ class Depths:
             while not wire.is_closed:
                 await asyncio.sleep(LOOK_EVERY_S)
                 channel = await self._look(wire.connection, channel)
+                heed_cancellation()
                 if channel is None:
                     await asyncio.sleep(REST_S)
         finally:

@@ -37,6 +37,10 @@ async def wire_to(broker: Broker) -> tuple[aio_pika.abc.AbstractConnection, Wire
     return await connect(broker.amqp_url, client_properties={}, timeout_s=10)
 
 
+async def keep(_: aio_pika.abc.AbstractIncomingMessage) -> None:
+    """Take a message and never settle it."""
+
+
 async def test_it_tells_what_is_ready_and_who_consumes_and_goes_on_after_a_refusal(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,7 +64,7 @@ async def test_it_tells_what_is_ready_and_who_consumes_and_goes_on_after_a_refus
     channel = await connection.channel()
     await channel.set_qos(prefetch_count=2)
     queue = await channel.get_queue(bulk, ensure=False)
-    await queue.consume(lambda _: asyncio.sleep(0))
+    await queue.consume(keep)
     await eventually(lambda: told.last == expected | {bulk: Depth(3, 1)})
 
     await (await connection.channel()).queue_delete(second)
@@ -71,3 +75,21 @@ async def test_it_tells_what_is_ready_and_who_consumes_and_goes_on_after_a_refus
     await connection.close()
     await asyncio.wait_for(looking, 10)
     assert told.last == {}, "without a connection nothing is known"
+
+
+async def test_it_ends_when_it_is_told_to_in_whatever_it_is_just_doing(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(depths, "LOOK_EVERY_S", 0.0)
+    names = Names(broker.prefix, 2)
+    connection, wire = await wire_to(broker)
+    await declare(wire.connection, topology_of(names))
+    for turns in range(150):
+        told = Told()
+        looking = asyncio.create_task(Depths(names.intake, told.looked).use(wire))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        looking.cancel()
+        done, _ = await asyncio.wait([looking], timeout=5)
+        assert done, f"it goes on though it was cancelled after {turns} turns of the loop"
+    await connection.close()
