@@ -318,7 +318,7 @@ class Worker:
 
     def _measure(self) -> Gauges:
         # What holds an unready worker up is no lack of workers.
-        backlog, oldest_s = (0.0, 0.0) if self.reasons_not_ready() else self._backlog.shown()
+        backlog, oldest_s = (0.0, 0.0) if self.reasons_not_ready() else self._backlog.lately()
         return Gauges(
             consumers_expected=self._intake.expected,
             consumers_registered=self._intake.registered,

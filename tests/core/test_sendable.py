@@ -115,6 +115,14 @@ def test_wrong_guess_of_what_others_read_does_not_last() -> None:
     assert head_read(readings, now=NOW + 4, ready=3, read=3) == [Reading(NOW + 4, 3)]
 
 
+def test_long_queue_that_nobody_reads_keeps_its_age_in_few_readings() -> None:
+    readings: list[Reading] = []
+    for number in range(3 * MOST_READINGS):
+        readings = head_read(readings, now=NOW + number, ready=number + 1, read=0)
+    assert readings[0].at == NOW
+    assert len(readings) <= MOST_READINGS
+
+
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=200))
 def test_age_is_never_greater_than_the_truth_for_the_only_reader(
     steps: list[tuple[int, int]],

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import aio_pika
@@ -65,6 +66,10 @@ async def says(worker: RunningWorker, *words: str) -> None:
     assert (await worker.get("/status")).json["ready"] is False
 
 
+async def shows(worker: RunningWorker, sample: str) -> bool:
+    return sample in (await worker.get("/metrics")).text.splitlines()
+
+
 async def sends(broker: Broker, request_id: str) -> None:
     async with a_producer(broker) as producer:
         outcome = await producer.outcome_of(a_document(id=request_id, account_id=ACCOUNT))
@@ -94,6 +99,11 @@ async def test_a_redis_that_is_away_makes_it_unready_until_it_is_back(
     async with a_worker(broker, tmp_path, gate_url=own_redis.url) as (worker, _):
         await own_redis.stop()
         await says(worker, "Redis at", own_redis.url.rpartition(":")[2].partition("/")[0])
+        async with a_producer(broker) as producer:
+            for number in range(3):
+                await producer.publish(a_document(id=f"waits-{number}", account_id=ACCOUNT))
+            await eventually(partial(shows, worker, "igsend_in_hand 3.0"))
+        assert await shows(worker, "igsend_sendable_backlog 0.0"), "more workers would not help"
         await own_redis.start()
         await eventually(worker.is_ready)
         await sends(broker, "after-redis")
@@ -137,7 +147,7 @@ async def test_a_worker_that_stops_says_so_while_it_finishes_what_it_has_in_hand
     broker: Broker, tmp_path: Path
 ) -> None:
     async with a_worker(broker, tmp_path) as (worker, sandbox), a_producer(broker) as producer:
-        await sandbox.admin("POST", "faults", {"latency_s": 3.0, "times": 1})
+        await sandbox.admin("POST", "faults", {"latency_s": 2.0, "times": 1})
         key = await producer.publish(a_document(id="slow", account_id=ACCOUNT))
 
         async def is_called() -> bool:

@@ -145,13 +145,13 @@ async def _watch(crew: Crew, looks: list[Look], start: float) -> None:
         backlog = sum(scrape.get(BACKLOG, 0.0) for scrape in scrapes)
         age_s = max(scrape.get(AGE, 0.0) for scrape in scrapes)
         looks.append(Look(time.time() - start, len(crew.members), backlog, age_s))
-        await asyncio.sleep(_LOOK_EVERY_S)
+        await until(looks[-1].at + start + _LOOK_EVERY_S)
 
 
 async def _scale(crew: Crew, looks: list[Look], sizes: Hpa) -> None:
     autoscaler = Autoscaler(sizes.target, sizes.most, sizes.stabilization_s)
     while True:
-        await asyncio.sleep(sizes.sync_s)
+        await until(time.time() + sizes.sync_s)
         crew.check_alive()
         now, current = time.monotonic(), len(crew.members)
         desired = autoscaler.decide(looks[-1].backlog, current=current, now=now)

@@ -135,7 +135,7 @@ async def _replace_all(crew: Crew, *, rest_s: float) -> None:
         await crew.hire()
         await crew.dismiss(old)
         crew.check_alive()
-        await asyncio.sleep(rest_s)
+        await until(time.time() + rest_s)
 
 
 async def _load(site: Site, loader: Loader, sizes: Rolling, published: dict[str, float]) -> None:

@@ -136,7 +136,7 @@ async def test_autoscaler_answers_a_burst_of_many_accounts_and_not_one_hot_accou
     ground: Ground, kind: hpa.Kind, scales: bool
 ) -> None:
     sizes = Hpa(
-        accounts=20, per_account=20, hot=2000, hot_s=7.0, concurrency=6, latency_s=0.2,
+        accounts=20, per_account=15, hot=2000, hot_s=6.0, concurrency=6, latency_s=0.2,
         limit_per_s=10, target=5.0, most=3, sync_s=1.0, stabilization_s=2.0, patience_s=50.0,
     )  # fmt: skip
     found = await hpa.run(ground, sizes, kind)

@@ -270,3 +270,13 @@ def test_lines_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) 
         scene.ended(FLOODED, account_id=account_id)
         scene.holds(Standing.UNASKED, account_id=account_id)
     assert scene.sendable == 1
+
+
+def test_what_is_shown_is_looked_at_every_two_seconds() -> None:
+    scene = Scene()
+    assert scene.backlog.lately() == (0, 0)
+    scene.holds(Standing.CALLING)
+    scene.clock.time += 1
+    assert scene.backlog.lately() == (0, 0)
+    scene.clock.time += 1
+    assert scene.backlog.lately() == (1, 0)

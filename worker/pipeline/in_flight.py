@@ -88,11 +88,11 @@ class InFlight:
         """Look at each of them."""
         return [
             InHand(
-                attempt.delivery.queue,
+                (first := attempt.deliveries[0]).queue,
                 attempt.standing,
                 attempt.started_at,
                 attempt.request,
-                attempt.delivery.lane,
+                first.lane,
                 len(attempt.progress.sent),
             )
             for attempt in self._attempts.values()

@@ -27,6 +27,7 @@ _FORGET = 0.5
 _FORGOTTEN = 0.1
 _GOING = (Standing.CALLING, Standing.NEXT, Standing.UNASKED)
 _MOST_LINES = 10_000
+SHOWN_EVERY_S = 2.0
 
 
 @dataclass(slots=True)
@@ -83,6 +84,7 @@ class SendableBacklog:
         self._clock = clock
         self._queues: dict[str, _Queue] = defaultdict(_Queue)
         self._held: dict[Line, float] = {}
+        self._last, self._last_at = (0.0, 0.0), float("-inf")
 
     def observe(self, report: Report) -> None:
         queue = self._queues[report.delivery.queue]
@@ -115,10 +117,16 @@ class SendableBacklog:
             members[each.queue].append(each)
         for name, depth in depths.items():
             could = sum(
-                each.standing in _GOING and not self._is_held(each.lines, now)
-                for each in members[name]
+                each.standing in _GOING and not self._is_held(each, now) for each in members[name]
             )
             self._queues[name].look(depth, members[name], self._held, could=could, now=now)
+
+    def lately(self) -> tuple[float, float]:
+        """Give what `shown` does, as it was up to two seconds ago: it looks at all in hand."""
+        now = self._clock.now()
+        if abs(now - self._last_at) >= SHOWN_EVERY_S:
+            self._last, self._last_at = self.shown(), now
+        return self._last
 
     def shown(self) -> tuple[float, float]:
         """Give what could be sent now, and for how long the first of it has waited (seconds)."""
@@ -133,12 +141,12 @@ class SendableBacklog:
 
     def _could_go(self, each: InHand, now: float) -> bool:
         if each.standing is Standing.UNASKED:
-            return not self._is_held(each.lines, now)
+            return not self._is_held(each, now)
         return each.standing in _GOING
 
     def _hold(self, line: Line, until: float) -> None:
         if len(self._held) < _MOST_LINES:
             self._held[line] = until
 
-    def _is_held(self, lines: Iterable[Line], now: float) -> bool:
-        return bool(self._held) and any(self._held.get(line, now) > now for line in lines)
+    def _is_held(self, each: InHand, now: float) -> bool:
+        return bool(self._held) and any(self._held.get(line, now) > now for line in each.lines)
