@@ -19,8 +19,15 @@ from tests.support.pacing import beside, until
 from tests.support.waiting import eventually
 from worker.rabbit.names import Names
 
-Kind = Literal["burst", "burst-in-rows", "hot", "hot-bulk", "hot-conversation"]
-KINDS: tuple[Kind, ...] = ("burst", "burst-in-rows", "hot", "hot-bulk", "hot-conversation")
+Kind = Literal["burst", "burst-in-rows", "burst-bulk", "hot", "hot-bulk", "hot-conversation"]
+KINDS: tuple[Kind, ...] = (
+    "burst",
+    "burst-in-rows",
+    "burst-bulk",
+    "hot",
+    "hot-bulk",
+    "hot-conversation",
+)
 _GRACE_S = 30.0
 _LOOK_EVERY_S = 1.0
 BACKLOG, AGE = "igsend_sendable_backlog", "igsend_oldest_sendable_age_seconds"
@@ -128,11 +135,12 @@ def load(names: Names, sizes: Hpa, kind: Kind) -> Iterator[Letter]:
         lane: Literal["bulk", "requests"] = "bulk" if kind == "hot-bulk" else "requests"
         yield from flood(names, accounts[0], count=sizes.hot, lane=lane)
     else:
+        exchange = names.bulk if kind == "burst-bulk" else names.requests
         for number in range(sizes.accounts * sizes.per_account):
             place = number // sizes.per_account if kind == "burst-in-rows" else number
             account_id = accounts[place % sizes.accounts]
             text = body("text", account_id, f"burst-{number + 1}", to=number)
-            yield Letter(names.requests, account_id, text)
+            yield Letter(exchange, account_id, text)
 
 
 def _mark(kind: Kind) -> str:

@@ -36,6 +36,7 @@ class Rolling:
     people: int = 1000
     per_s: float = 60.0
     latency_s: float = 0.2
+    concurrency: int = 200
     warm_up_s: float = 5.0
     quiet_s: float = 30.0
     rest_s: float = 2.0
@@ -93,6 +94,7 @@ async def run(ground: Ground, sizes: Rolling) -> Found:
         accounts=account_ids(sizes.accounts),
         limits=sizes.allowed,
         gate=sizes.gate,
+        settings={"concurrency": str(sizes.concurrency)},
     )
     grace_s = float(Config.model_fields["drain_s"].default) + GRACE_MARGIN_S
     async with (

@@ -108,7 +108,10 @@ class Link:
                     await connection.ready()
             except TimeoutError:
                 if self.trouble is None:
-                    self.trouble = f"RabbitMQ has blocked the {self._role} connection (alarm)"
+                    self.trouble = (
+                        f"RabbitMQ has blocked the {self._role} connection: it is short of memory "
+                        "or disk; see `rabbitmq-diagnostics alarms` there"
+                    )
                     self._observer.link_changed(self._role, state="blocked", detail="alarm")
                 continue
             if self.trouble is not None:
