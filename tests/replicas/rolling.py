@@ -1,6 +1,7 @@
 """Scenario: every worker is replaced under load, one by one, as a Deployment does it."""
 
 import asyncio
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from worker.config import Config
 
 # What the manifests add to the drain for their grace period.
 GRACE_MARGIN_S = 10.0
+_IN_HAND = re.compile(r'"event":"worker stopping","in_hand":(\d+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Found:
     order: Order
     rolled_s: float
     longest_stop_s: float
-    handed_back: int
+    in_hand: int
     violations: int
     evidence: Evidence
 
@@ -80,7 +82,7 @@ class Found:
         )
         table.note(
             f"all replaced in {self.rolled_s:.1f} s, the slowest stop took "
-            f"{self.longest_stop_s:.1f} s; {self.handed_back} handed back"
+            f"{self.longest_stop_s:.1f} s; together they had {self.in_hand} in hand"
         )
         table.note_machine(self.evidence, {})
         return table
@@ -125,7 +127,7 @@ async def run(ground: Ground, sizes: Rolling) -> Found:
         order=order_of(evidence.conversations().values(), places),
         rolled_s=end - middle,
         longest_stop_s=crew.longest_stop_s,
-        handed_back=sum(log.said().count('"handed_back"') for log in crew.started),
+        in_hand=sum(int(found) for each in crew.started for found in _IN_HAND.findall(each.said())),
         violations=len(evidence.violations(sizes.allowed)),
         evidence=evidence,
     )

@@ -280,3 +280,13 @@ def test_what_is_shown_is_looked_at_every_two_seconds() -> None:
     assert scene.backlog.lately() == (0, 0)
     scene.clock.time += 1
     assert scene.backlog.lately() == (1, 0)
+
+
+def test_part_of_a_worker_that_has_just_come_is_told_by_the_others_until_it_can() -> None:
+    scene = Scene()
+    scene.look(400, consumers=1)
+    assert scene.look(400, consumers=1) == 400
+    assert scene.look(400, consumers=4) == 400
+    assert scene.look(400, consumers=4) == 100
+    assert scene.look(400, consumers=2) == 100
+    assert scene.look(400, consumers=2) == 200, "those that went no longer tell of theirs"

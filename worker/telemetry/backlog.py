@@ -44,6 +44,7 @@ class _Queue:
     could: dict[Line, float] = field(default_factory=dict)
     ended_before: float = 0.0
     in_hand: int = 0
+    consumers: int = 0
     estimate: float = 0.0
     sendable: float = 0.0
     readings: list[Reading] = field(default_factory=list)
@@ -57,7 +58,9 @@ class _Queue:
         could: int,
         now: float,
     ) -> None:
-        consumers = max(1, depth.consumers)
+        # One that has just come tells of its part at its second look: until then it is ours.
+        consumers = max(1, min(depth.consumers, self.consumers or depth.consumers))
+        self.consumers = depth.consumers
         read = max(0.0, self.ended - self.ended_before + len(members) - self.in_hand)
         self.readings = head_read(self.readings, now=now, ready=depth.ready, read=read * consumers)
         # Who is held back now was on the way to it when the first of its requests went.
