@@ -7,8 +7,10 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from worker.core.outcome import Postponed
 from worker.core.report import Report
 from worker.core.sendable import (
+    SOON_S,
     Depth,
     InHand,
     Line,
@@ -22,12 +24,15 @@ from worker.core.sendable import (
 )
 from worker.ports import Clock
 
-# What was read before the last look counts half, before that a quarter, and so on.
-_FORGET = 0.5
+# What was read before the last look counts so much, before that the square of it, and so on.
+_FORGET = 0.7
 _FORGOTTEN = 0.1
 _GOING = (Standing.CALLING, Standing.NEXT, Standing.UNASKED)
 _MOST_LINES = 10_000
-SHOWN_EVERY_S = 2.0
+SHOWN_EVERY_S = 1.0
+# Who makes up more than this of what was read, and is put off, floods: its limit just has not made
+# anybody wait for long yet.
+_MOST_OF_ALL = 0.5
 
 
 @dataclass(slots=True)
@@ -35,19 +40,25 @@ class _Queue:
     """What is known of one queue.
 
     `ended` passes of late, those before the last look counting less; `could` are those of them
-    that might go, by the line that the next of their kind would stand in. `moved` went unread.
-    `estimate` is this worker's share of what is ready and could go; `sendable` the lesser of the
-    last two: one look alone may see what is read a moment later.
+    that might go, by the line that the next of their kind would stand in; in the lines `put_off`
+    some had to wait a little. `estimate` is this worker's share of what is ready and could go;
+    `sendable` the lesser of the last two: one look alone may see what is read a moment later.
     """
 
     ended: float = 0.0
     could: dict[Line, float] = field(default_factory=dict)
+    put_off: set[Line] = field(default_factory=set)
     ended_before: float = 0.0
     in_hand: int = 0
     consumers: int = 0
     estimate: float = 0.0
     sendable: float = 0.0
     readings: list[Reading] = field(default_factory=list)
+
+    def floods(self, in_hand: int) -> list[Line]:
+        """Name who is put off and makes up most of what was read."""
+        most = (self.ended + in_hand) * _MOST_OF_ALL
+        return [line for line in self.put_off if self.could[line] > most]
 
     def look(
         self,
@@ -63,9 +74,9 @@ class _Queue:
         self.consumers = depth.consumers
         read = max(0.0, self.ended - self.ended_before + len(members) - self.in_hand)
         self.readings = head_read(self.readings, now=now, ready=depth.ready, read=read * consumers)
+        known = self.ended + sum(each.standing is not Standing.DONE for each in members)
         # Who is held back now was on the way to it when the first of its requests went.
         self.could = {line: count for line, count in self.could.items() if line not in held}
-        known = self.ended + sum(each.standing is not Standing.DONE for each in members)
         # Nothing read and nothing in hand: then nothing is known against what lies there.
         share = (sum(self.could.values()) + could) / known if known >= 1 else 1.0
         before, self.estimate = self.estimate, depth.ready / consumers * min(1.0, share)
@@ -77,6 +88,7 @@ class _Queue:
         self.ended = self.ended_before = self.ended * _FORGET
         fading = ((line, count * _FORGET) for line, count in self.could.items())
         self.could = {line: count for line, count in fading if count > _FORGOTTEN}
+        self.put_off &= self.could.keys()
 
 
 class SendableBacklog:
@@ -103,6 +115,8 @@ class SendableBacklog:
         ):
             line = line_of(outcome, request, report.delivery.lane)
             queue.could[line] = queue.could.get(line, 0.0) + 1
+            if isinstance(outcome, Postponed):
+                queue.put_off.add(line)
 
     def moved(self, queue: str) -> None:
         """Note that a message of a diverted account was carried out of a queue, unread."""
@@ -118,6 +132,9 @@ class SendableBacklog:
         members: dict[str, list[InHand]] = defaultdict(list)
         for each in self._in_hand():
             members[each.queue].append(each)
+        for name in depths:
+            for line in self._queues[name].floods(len(members[name])):
+                self._hold(line, now + SOON_S)
         for name, depth in depths.items():
             could = sum(
                 each.standing in _GOING and not self._is_held(each, now) for each in members[name]
@@ -125,7 +142,7 @@ class SendableBacklog:
             self._queues[name].look(depth, members[name], self._held, could=could, now=now)
 
     def lately(self) -> tuple[float, float]:
-        """Give what `shown` does, as it was up to two seconds ago: it looks at all in hand."""
+        """Give what `shown` does, as it was up to a second ago: it looks at all that is in hand."""
         now = self._clock.now()
         if abs(now - self._last_at) >= SHOWN_EVERY_S:
             self._last, self._last_at = self.shown(), now
@@ -149,7 +166,7 @@ class SendableBacklog:
 
     def _hold(self, line: Line, until: float) -> None:
         if len(self._held) < _MOST_LINES:
-            self._held[line] = until
+            self._held[line] = max(until, self._held.get(line, until))
 
     def _is_held(self, each: InHand, now: float) -> bool:
         return bool(self._held) and any(self._held.get(line, now) > now for line in each.lines)

@@ -45,6 +45,7 @@ async def test_it_tells_what_is_ready_and_who_consumes_and_goes_on_after_a_refus
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(depths, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(depths, "QUESTION_EVERY_S", 0.0)
     monkeypatch.setattr(depths, "REST_S", 0.05)
     names = Names(broker.prefix, 2)
     first, second, bulk = names.intake
@@ -81,6 +82,7 @@ async def test_it_ends_when_it_is_told_to_in_whatever_it_is_just_doing(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(depths, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(depths, "QUESTION_EVERY_S", 0.0)
     names = Names(broker.prefix, 2)
     connection, wire = await wire_to(broker)
     await declare(wire.connection, topology_of(names))
