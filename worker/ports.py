@@ -98,11 +98,13 @@ class Ledger(Protocol):
         outcome: Outcome,
         event: OutcomeEvent | None,
         *,
+        account: Account | None = None,
         is_slot_unused: bool = False,
     ) -> None:
         """Write the result of the pass, before anything is published. Ends the attempt.
 
-        `event` is given for a terminal outcome and answers every later duplicate.
+        `event` is given for a terminal outcome and answers every later duplicate. `account` is
+        the one it was sent for, if it was.
         """
         ...
 
@@ -128,7 +130,7 @@ class Graph(Protocol):
         part: Part,
         *,
         tag: Mapping[str, object],
-        is_first_attempt: bool,
+        may_have_gone: bool,
         departure: Departure | None = None,
     ) -> SendResult:
         """POST one part; every library failure becomes a result. Never retries by itself.

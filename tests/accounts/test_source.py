@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.waiting import eventually
 from worker.accounts.source import AccountsError, AccountSource
-from worker.core.account import Account
+from worker.core.account import Account, Disclosure
 from worker.core.kind import Bucket
 from worker.core.rate_limit import Limit
 from worker.core.request import AccountId
@@ -145,6 +145,9 @@ TOML = """
 human_agent = true
 bulk_share = 0.5
 check_media = true
+[defaults.disclosure]
+text = "You are talking to our bot."
+texts = { de = "Du schreibst mit unserem Bot." }
 [defaults.limits]
 text = "50/s"
 media = "5/s"
@@ -157,6 +160,7 @@ token_file = "two.token"
 human_agent = false
 bulk_share = 1
 check_media = false
+disclosure = false
 """
 
 
@@ -173,6 +177,9 @@ async def test_file_gives_tokens_from_all_three_places_and_overrides_defaults(
     assert (one.human_agent, two.human_agent) == (True, False)
     assert (one.bulk_share, two.bulk_share) == (0.5, 1.0)
     assert (one.check_media, two.check_media) == (True, False)
+    german = {"de": "Du schreibst mit unserem Bot."}
+    told = Disclosure("You are talking to our bot.", german, after_s=86_400.0)
+    assert (one.disclosure, two.disclosure) == (told, None)
     assert one.limits == {Bucket.TEXT: Limit(70, 1.0), Bucket.MEDIA: Limit(5, 1.0)}
     assert two.limits == {Bucket.TEXT: Limit(50, 1.0), Bucket.MEDIA: Limit(5, 1.0)}
 
@@ -190,6 +197,16 @@ async def test_file_gives_tokens_from_all_three_places_and_overrides_defaults(
         ({"token": "IGAA", "limits": {"text": 100}}, "like 100/s"),
         ({"token": "IGAA", "limits": {"sms": "1/s"}}, "limits.sms"),
         ({"token": "IGAA", "human_agent": "perhaps"}, "human_agent"),
+        ({"token": "IGAA", "disclosure": {}}, "disclosure.text"),
+        ({"token": "IGAA", "disclosure": True}, "disclosure: must be a table with the key text"),
+        ({"token": "IGAA", "disclosure": {"text": " "}}, "disclosure.text: must be text"),
+        ({"token": "IGAA", "disclosure": {"text": "ü" * 501}}, "is 1002 bytes in UTF-8"),
+        ({"token": "IGAA", "disclosure": {"text": "x", "after_s": 0}}, "seconds from 1"),
+        ({"token": "IGAA", "disclosure": {"text": "x", "after": 60}}, "did you mean after_s?"),
+        (
+            {"token": "IGAA", "disclosure": {"text": "x", "texts": {"Deutsch!": "y"}}},
+            "disclosure.texts.Deutsch!",
+        ),
         *(
             ({"token": "IGAA", "bulk_share": share}, "bulk_share: must be a number above 0")
             for share in cast(list[object], [0, -0.5, 1.01, True, "0.5", None, [], 1e400])

@@ -33,6 +33,11 @@ def test_all_problems_come_at_once_each_at_its_own_place() -> None:
     }
 
 
+def test_splitting_is_advised_only_where_it_is_allowed() -> None:
+    reply = a_request(recipient={"comment_id": "1"}, message={"text": "я" * 501})
+    assert _told(reply) == {"/message/text": "is 1002 bytes in UTF-8; Instagram takes at most 1000"}
+
+
 @pytest.mark.parametrize("document", [[], "text", 17, 1.5, True, None])
 def test_whatever_is_no_object_is_told_so(document: Any) -> None:
     assert _told(document)[""].startswith("must be an object in braces, not ")

@@ -17,6 +17,7 @@ from worker.core.outcome import Dead
 from worker.core.problem import Problem
 from worker.core.progress import (
     ATTEMPTS,
+    DISCLOSURE,
     FIRST_SEEN,
     MESSAGE_ID,
     PREFIX,
@@ -200,3 +201,25 @@ def test_letter_of_a_replayed_request_says_so_and_forgets_what_was_said_of_doubt
     replay = Replay("20261123T101500-7f3a", 2, "ada", "order-0", Doubt.RESEND)
     headers = headers_of(Dead(Reason.REJECTED, "why", Progress(replay=replay)))
     assert replay_from(headers) == Replay("20261123T101500-7f3a", 2, "ada", "order-0")
+
+
+def test_letter_remembers_the_disclosure_that_went() -> None:
+    progress = Progress(1, NOW, ("mid-0", "mid-1"), disclosure="digest")
+    headers = headers_of(Dead(Reason.REJECTED, "no such person", progress))
+    assert (headers[DISCLOSURE], headers[SENT_PARTS]) == ('["digest","mid-0"]', '["mid-1"]')
+    read = progress_from(headers)
+    assert isinstance(read, Progress)
+    assert (read.sent, read.disclosure) == (progress.sent, "digest")
+
+
+def test_letter_remembers_which_disclosure_is_in_doubt() -> None:
+    progress = Progress(1, NOW, disclosure="digest", unknown_since=NOW)
+    headers = headers_of(Dead(Reason.UNCONFIRMED, "who knows", progress))
+    assert headers[DISCLOSURE] == '["digest"]'
+    assert SENT_PARTS not in headers
+
+
+def test_endless_id_of_a_disclosure_becomes_null() -> None:
+    progress = Progress(1, NOW, ("m" * 5000,), disclosure="digest")
+    headers = headers_of(Dead(Reason.REJECTED, "no such person", progress))
+    assert headers[DISCLOSURE] == '["digest",null]'

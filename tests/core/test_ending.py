@@ -12,7 +12,10 @@ from worker.core.request import Identity
 
 CAME = Progress(1, NOW - 60, is_republished=True)
 PROGRESS = Progress(3, NOW - 60, ("mid-1", None), "6789012345", is_republished=True)
+BEHIND = PROGRESS._replace(sent=("mid-0", "mid-1", None), disclosure="")
 OUTCOMES = [
+    Completed(BEHIND, NOW - 1),
+    Dead(Reason.REJECTED, "no such person", BEHIND, an_error("no such person", code=100)),
     Completed(PROGRESS, NOW - 1),
     Dead(Reason.REJECTED, "no such person", PROGRESS, an_error("no such person", code=100)),
     Dead(Reason.UNCONFIRMED, "who knows", PROGRESS),

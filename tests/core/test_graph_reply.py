@@ -23,11 +23,11 @@ def judged(
     http_status: int = 400,
     *,
     needs_message_id: bool = True,
-    is_first_attempt: bool = True,
+    may_have_gone: bool = False,
     retry_after_s: float | None = None,
 ) -> CallResult:
     reply = Reply(http_status, body, retry_after_s)
-    return result_of(reply, needs_message_id=needs_message_id, is_first_attempt=is_first_attempt)
+    return result_of(reply, needs_message_id=needs_message_id, may_have_gone=may_have_gone)
 
 
 EXPECTED: dict[Verdict, tuple[type[CallResult], Scope | None]] = {
@@ -126,12 +126,11 @@ def test_media_that_meta_could_not_fetch_is_tried_again_a_few_times() -> None:
     assert (result.max_attempts, result.refused_as) == (MEDIA_ATTEMPTS, Scope.MESSAGE)
 
 
-def test_comment_answered_already_is_a_refusal_first_and_a_doubt_after_an_attempt() -> None:
+def test_comment_answered_already_is_a_refusal_unless_an_earlier_call_may_have_done_it() -> None:
     body = an_error_body(100, 2534025)
-    assert isinstance(judged(body, is_first_attempt=True), Refused)
-    again = judged(body, is_first_attempt=False)
-    assert isinstance(again, Unknown)
-    assert again.is_final
+    assert isinstance(judged(body, may_have_gone=False), Refused)
+    again = judged(body, may_have_gone=True)
+    assert again == Sent(None, None)
 
 
 def test_code_that_is_not_in_the_table_refuses_the_message_when_the_status_is_4xx() -> None:
@@ -190,13 +189,13 @@ JSON = st.recursive(
 
 @given(st.integers(100, 599), JSON, st.booleans(), st.booleans())
 def test_any_answer_has_a_result_and_only_a_clean_success_counts_as_sent(
-    http_status: int, body: object, needs_message_id: bool, is_first_attempt: bool
+    http_status: int, body: object, needs_message_id: bool, may_have_gone: bool
 ) -> None:
     result = judged(
         body,
         http_status,
         needs_message_id=needs_message_id,
-        is_first_attempt=is_first_attempt,
+        may_have_gone=may_have_gone,
     )
     if isinstance(result, Sent):
         assert 200 <= http_status < 300

@@ -27,6 +27,7 @@ PROGRESS = st.builds(
     sent=st.lists(st.none() | TEXTS, max_size=10).map(tuple),
     recipient_id=st.none() | TEXTS,
     replay=st.none(),
+    disclosure=st.none() | TEXTS,
 )
 ERRORS = st.builds(
     GraphError,
@@ -81,6 +82,7 @@ def test_sent_event_names_every_message_and_the_moment_of_acceptance() -> None:
         "status": "sent",
         "reason": None,
         "message_ids": ["mid-1", None],
+        "disclosure": None,
         "recipient_id": "person",
         "error": None,
         "attempts": 2,
@@ -159,3 +161,16 @@ def test_whoever_waits_for_another_replay_is_told_by_its_name(
     again = repeated(event, delivery)
     assert again.duplicate
     assert again.replay == (own or told)
+
+
+def test_disclosure_is_told_apart_from_the_parts_of_the_request() -> None:
+    progress = Progress(1, NOW, ("mid-0", "mid-1"), "person", disclosure="digest")
+    document = event_of(Completed(progress, NOW), IDENTITY, finished_at=NOW).document()
+    assert document["disclosure"] == {"message_id": "mid-0"}
+    assert document["message_ids"] == ["mid-1"]
+
+
+def test_disclosure_that_did_not_go_is_none() -> None:
+    dead = Dead(Reason.UNCONFIRMED, "who knows", Progress(1, NOW, disclosure="digest"))
+    document = event_of(dead, IDENTITY, finished_at=NOW).document()
+    assert (document["disclosure"], document["message_ids"]) == (None, [])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from worker.core.problem import Problem
 from worker.core.progress import (
     ATTEMPTS,
+    DISCLOSURE,
     FIRST_SEEN,
     PREFIX,
     REASON,
@@ -34,6 +35,8 @@ PROGRESS = st.builds(
     unknown_since=st.none() | MOMENTS.map(round).map(float),
     checks=st.just(0),
     returned_from=st.none() | st.sampled_from([reason.value for reason in Reason]),
+    disclosure=st.none() | st.text(max_size=16),
+    may_have_gone=st.booleans(),
     replay=st.none() | st.just(Replay("20261123T101500-7f3a", 2, "ada", "old~1", Doubt.VERIFY)),
 )
 OUR_NAMES = st.sampled_from(
@@ -115,6 +118,11 @@ def test_headers_of_others_are_no_progress(headers: dict[str, object]) -> None:
         (FIRST_SEEN, "2026-11-22T10:15:00"),
         (FIRST_SEEN, "1999-12-31T23:59:59Z"),
         (FIRST_SEEN, "9999-12-31T23:59:59-23:59"),
+        (DISCLOSURE, 1),
+        (DISCLOSURE, "digest"),
+        (DISCLOSURE, "[]"),
+        (DISCLOSURE, "[null]"),
+        (DISCLOSURE, '["digest", "mid", "mid"]'),
         (SENT_PARTS, None),
         (SENT_PARTS, ["mid"]),
         (SENT_PARTS, "mid"),
@@ -224,3 +232,20 @@ def test_force_can_be_taken_back_and_nothing_else_is() -> None:
     assert UNCONFIRMED.unforced() == UNCONFIRMED._replace(replay=Replay("b", 1, "ada"))
     looked_for = UNCONFIRMED._replace(replay=replace(FORCED, doubt=Doubt.VERIFY))
     assert looked_for.unforced() == looked_for
+
+
+def test_call_that_is_made_in_doubt_is_remembered_until_its_part_has_gone() -> None:
+    doubtful = Progress(unknown_since=5.0)
+    assert doubtful.begun.may_have_gone
+    assert doubtful.begun.begun.may_have_gone
+    assert not Progress(returned_from=Reason.REJECTED).begun.may_have_gone
+    assert Progress(returned_from=Reason.UNCONFIRMED).begun.may_have_gone
+    assert not doubtful.begun.with_part(Sent("mid", "p")).may_have_gone
+
+
+def test_parts_cannot_have_gone_before_the_disclosure_that_goes_first() -> None:
+    headers = {DISCLOSURE: '["digest"]', SENT_PARTS: '["mid-1"]'}
+    read = progress_from(headers)
+    assert isinstance(read, Problem)
+    assert DISCLOSURE in read.message
+    assert isinstance(progress_from({**headers, DISCLOSURE: '["digest",null]'}), Progress)

@@ -84,7 +84,6 @@ TABLE: list[tuple[Failure, OnUnknown, int, float | None, Reason | None]] = [
     (Unknown(ERROR), OnUnknown.RESEND, 0, 60.0, None),
     (Unknown(ERROR), OnUnknown.RESEND, 7, None, Reason.UNCONFIRMED),
     (Unknown(ERROR), OnUnknown.RESEND, 0, 1.0, Reason.UNCONFIRMED),
-    (Unknown(ERROR, is_final=True), OnUnknown.RESEND, 0, None, Reason.UNCONFIRMED),
     (Refused(Scope.MESSAGE, ERROR), OnUnknown.RESEND, 0, None, Reason.REJECTED),
 ]
 

@@ -1,6 +1,8 @@
 """`igsend accounts check` and `refresh`, with a sandbox that knows each token's age and end."""
 
+import asyncio
 import json
+import signal
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -11,9 +13,10 @@ import pytest
 import pytest_asyncio
 
 from tests.support.builders import a_document
-from tests.support.commands import Finished, igsend, said
+from tests.support.commands import IGSEND, Finished, environment, igsend, said
 from tests.support.nodes import RabbitServer, broker_for_one_test
 from tests.support.producer import a_producer
+from tests.support.raw_http import Exchange, raw_peer
 from tests.support.system import (
     RunningWorker,
     Sandbox,
@@ -21,7 +24,7 @@ from tests.support.system import (
     running_system,
     token_files,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import DEADLINE_S, eventually
 from worker.accounts.replacing import only_one
 from worker.accounts.writing import lock_of
 from worker.core.progress import rfc3339
@@ -268,3 +271,48 @@ async def tokens_in_status(worker: RunningWorker) -> list[Any]:
 
     await eventually(is_told)
     return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signal_ends_a_refresh_after_the_account_under_way(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    first, second = "95", "96"
+    source = token_files(
+        tmp_path / "accounts",
+        {
+            first: entry("IGAAfirst", ends_in_s=DAY_S),
+            second: entry("IGAAsecond", ends_in_s=2 * DAY_S),
+        },
+    )
+    asked = asyncio.Event()
+    signalled = asyncio.Event()
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        # The API has made the new token by now: who goes away loses it.
+        await signalled.wait()
+        new = {"access_token": "IGAAnew", "token_type": "bearer", "expires_in": 5_183_944}
+        await exchange.answer(200, json.dumps(new).encode())
+
+    async with raw_peer(answer) as peer:
+        settings = {"IGSEND_ACCOUNTS": str(source), "IGSEND_GRAPH_URL": peer.url}
+        command = await asyncio.create_subprocess_exec(
+            IGSEND, "accounts", "refresh", env=environment(settings), stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                await asked.wait()
+                command.send_signal(number)
+                # Nothing shows from outside that the command has noticed.
+                await asyncio.sleep(1.0)
+                signalled.set()
+                _, err = await command.communicate()
+        finally:
+            if command.returncode is None:
+                command.kill()
+    assert command.returncode == 1
+    assert "stopped by a signal; the accounts not named above are as they were" in err.decode()
+    assert token_in(source / first) == "IGAAnew"
+    assert (token_in(source / second), peer.connections) == ("IGAAsecond", 1)

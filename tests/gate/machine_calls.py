@@ -63,7 +63,9 @@ class Calls:
         """A call begins; unless it `is_heard`, the API never hears of it."""
         request = grant.request
         if is_heard:
-            self._window(grant.account, request.parts[part].bucket, now)
+            # The disclosure, if there is one, has number -1 and is the first of the parts.
+            bucket = request.parts[part + (request.disclosure is not None)].bucket
+            self._window(grant.account, bucket, now)
             self._closed(grant, now)
         for other in self._under_way.values():
             if other.conversation == request.conversation:

@@ -10,6 +10,8 @@ from typing import Protocol
 
 import orjson
 
+from tests.gate.machine_calls import Grant
+from tests.gate.machine_openings import LAPSE, OPENING
 from tests.gate.machine_time import LoopClock, VirtualLoop, lapse
 from tests.gate.machine_watch import Watch, WatchedGate
 from tests.gate.world import ERROR, WholeGate
@@ -89,6 +91,7 @@ class Worker(Protocol):
     """As much of a worker as its environment sees."""
 
     gate: WatchedGate
+    is_alive: bool
 
     def die(self) -> None: ...
 
@@ -107,25 +110,36 @@ class Api:
         await lapse(plan.late_s)
         if loop.time() > latest:
             return Missed()
-        label = label_of(part)
-        request_id, _, number = label.rpartition("/")
-        grant = self.watch.granted.get((account.id, request_id))
+        grant, number = self._grant_for(account, part)
         if grant is None:
-            self.watch.faults.append(f"{label} calls without a grant")
+            self.watch.faults.append(f"{part.body} calls without a grant")
             return Missed()
-        self.watch.calls.begin(
-            grant, int(number), now=loop.time(), is_heard=plan.fate not in _UNHEARD
-        )
+        self.watch.calls.begin(grant, number, now=loop.time(), is_heard=plan.fate not in _UNHEARD)
         if plan.fate is Fate.DIES:
-            self.watch.calls.unresolved.discard((grant.request.key, int(number)))
+            self.watch.calls.unresolved.discard((grant.request.key, number))
         elif plan.fate in _TAKEN:
-            self._take(account, part, label)
+            self._take(account, part, f"{grant.request.id}/{number}")
+            self.watch.openings.taken(grant.request, account, number, now=loop.time())
         if plan.fate in DEADLY:
             worker.die()
         await lapse(plan.took_s)
         result = self._result(account, part, plan)
-        self.watch.calls.end(grant, int(number), result)
+        self.watch.calls.end(grant, number, result)
+        if isinstance(result, Sent) and worker.is_alive:
+            self.watch.openings.heard(grant.request)
         return result
+
+    def _grant_for(self, account: Account, part: Part) -> tuple[Grant | None, int]:
+        """Find whose part it is and which; a disclosure says nothing of that."""
+        label = label_of(part)
+        if label != LAPSE.text:
+            request_id, _, number = label.rpartition("/")
+            return self.watch.granted.get((account.id, request_id)), int(number)
+        conversation = (account.id, part.body["recipient"]["id"])
+        for grant in self.watch.granted.values():
+            if grant.request.conversation == conversation:
+                return grant, OPENING
+        return None, OPENING
 
     async def recent(
         self, account: Account, user_id: str, *, permit: Callable[[], Awaitable[None]]
@@ -229,7 +243,7 @@ class SimulatedWorker:
         part: Part,
         *,
         tag: object,
-        is_first_attempt: bool,
+        may_have_gone: bool,
         departure: Departure | None = None,
     ) -> SendResult:
         assert departure is not None, "a slot has an end"
@@ -352,6 +366,9 @@ class Site:
         for number, message_id in enumerate(event.message_ids):
             if not str(message_id).startswith(f"{event.id}/{number}:"):
                 self.watch.faults.append(f"part {number} of {event.id} is said to be {message_id}")
+        opening = event.disclosure_id
+        if opening is not None and not opening.startswith(f"{event.id}/{OPENING}:"):
+            self.watch.faults.append(f"the disclosure of {event.id} is said to be {opening}")
         if event.status is Status.SENT and not event.message_ids:
             self.watch.faults.append(f"{event.id} was sent, and nobody knows what")
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 from tests.gate.machine_calls import APP, Calls, Grant
 from tests.gate.machine_line import Key, Line, Place
+from tests.gate.machine_openings import Openings, number_of_next
 from tests.gate.world import WholeGate
 from worker.core.account import Account
 from worker.core.admission import Admission, Closed, Concluded, Doubtful, Go, NotYet, TooLate
 from worker.core.ask import Ask
 from worker.core.delivery import Lane
+from worker.core.disclosure import preceded
 from worker.core.kind import Bucket
 from worker.core.outcome import (
     Dead,
@@ -51,9 +53,10 @@ class Watch:
     # Whoever closed something may have died before it could tell what.
     is_unsure: bool = False
     calls: Calls = field(init=False)
+    openings: Openings = field(init=False)
 
     def __post_init__(self) -> None:
-        self.calls = Calls(self.faults)
+        self.calls, self.openings = Calls(self.faults), Openings(self.faults)
 
     def go(self, ask: Ask, slot: float, worker: str, *, now: float, is_first: bool) -> None:
         request, account = ask.request, ask.account
@@ -67,7 +70,7 @@ class Watch:
             self.faults.append(f"{request.key} is granted before {earlier}")
         if (request.key, request.fingerprint) in self.ended:
             self.faults.append(f"{request.key} is granted after its end")
-        part = len(ask.progress.sent)
+        part = number_of_next(request, ask.progress)
         is_open = (request.key, part) in self.calls.unresolved
         if is_open and request.on_unknown is not OnUnknown.RESEND:
             self.faults.append(f"{request.key} is granted in doubt")
@@ -79,7 +82,7 @@ class Watch:
         self.granted[request.key] = grant
         self.calls.grant(grant, now=now)
         if ask.lane is not Lane.BULK or not is_first:
-            self._note_slot(account, request.parts[part].bucket, slot)
+            self._note_slot(account, ask.bucket, slot)
 
     def put_off(self, ask: Ask, answer: NotYet, *, now: float) -> None:
         request = ask.request
@@ -108,6 +111,7 @@ class Watch:
                 del self.granted[key]
                 self.calls.lost(key)
         self.calls.worker_died(now=self.now())
+        self.openings.worker_died()
 
     def pace(self, account: Account, bucket: Bucket) -> Pace:
         return Pace.within(account.limits.get(bucket, PUBLISHED_LIMITS[bucket]), margin=MARGIN)
@@ -196,7 +200,8 @@ class WatchedGate:
             self._in_hand[ask.request.key] = place
         match answer:
             case Go(slot, progress):
-                gone = Ask(ask.request, ask.account, progress, ask.lane, ask.deadline)
+                request = preceded(ask.request, ask.account, progress)
+                gone = Ask(request, ask.account, progress, ask.lane, ask.deadline)
                 watch.go(gone, slot, self._worker, now=now, is_first=True)
                 return
             case Doubtful():
@@ -245,10 +250,13 @@ class WatchedGate:
         outcome: Outcome,
         event: OutcomeEvent | None,
         *,
+        account: Account | None = None,
         is_slot_unused: bool = False,
     ) -> None:
         self._concluded(request, outcome, event)
-        await self._gate.conclude(request, outcome, event, is_slot_unused=is_slot_unused)
+        await self._gate.conclude(
+            request, outcome, event, account=account, is_slot_unused=is_slot_unused
+        )
 
     def _concluded(
         self, request: SendRequest, outcome: Outcome, event: OutcomeEvent | None

@@ -92,3 +92,21 @@ def test_replay_of_what_was_sent_comes_back(replay_of: str | None) -> None:
     failed = event._replace(status=Status.FAILED, reason=Reason.REJECTED, detail="no")
     failed = failed._replace(accepted_at=None)
     assert unpack_event(pack_event(failed, REQUEST), REQUEST) == failed
+
+
+@pytest.mark.parametrize("replay", [None, Replay("20261123T101500-7f3a", 2, "ada")])
+@pytest.mark.parametrize("status", [Status.SENT, Status.FAILED])
+def test_disclosure_comes_back(status: Status, replay: Replay | None) -> None:
+    event = OutcomeEvent(
+        REQUEST.id, REQUEST.account_id, status, 1_795_340_000.5, 1, ("mid-1",), "p",
+        1_795_340_000.5 if status is Status.SENT else None,
+        reason=None if status is Status.SENT else Reason.REJECTED,
+        replay=replay, disclosure_id="mid-0",
+    )  # fmt: skip
+    assert unpack_event(pack_event(event, REQUEST), REQUEST) == event
+
+
+@pytest.mark.parametrize("disclosure", [None, "digest"])
+def test_progress_comes_back_with_its_disclosure(disclosure: str | None) -> None:
+    progress = Progress(1, 1_795_340_000.5, ("mid-0",), is_republished=True, disclosure=disclosure)
+    assert unpack_progress(pack_progress(progress)) == progress

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.gate.machine_openings import LAPSE
 from tests.gate.machine_redis import Fault, SharedRedis, StoreAtOnce
 from tests.gate.machine_site import DEADLY, Call, Fate, SimulatedWorker, Site
 from tests.gate.machine_time import LoopClock, VirtualLoop, lapse
@@ -41,6 +42,7 @@ LIMITS: dict[str, dict[Bucket, Limit]] = {
     "2": {Bucket.TEXT: Limit(10, 1.0), Bucket.MEDIA: Limit(2, 1.0)},
     "3": {Bucket.TEXT: Limit(1, 1.0), Bucket.MEDIA: Limit(6, 60.0)},
 }
+DISCLOSING = {"2", "3"}
 # When the world behaves again, all comes to its end within this.
 AT_REST_S = 3600.0
 
@@ -65,6 +67,7 @@ accounts = st.sampled_from(sorted(LIMITS))
 people = st.sampled_from("abc")
 kinds = st.lists(st.sampled_from(["text", "text", "text", "image"]), min_size=1, max_size=3)
 lanes = st.sampled_from(Lane)
+authors = st.sampled_from(["automation", "automation", "human"])
 wishes = st.builds(
     Wishes,
     lasts_s=st.sampled_from([None, None, None, 0.4, 5.0, 60.0]),
@@ -97,7 +100,8 @@ class GateMachine(RuleBasedStateMachine):
     def populate(self, start: Callable[[Site, str], SimulatedWorker], *, workers: int) -> None:
         self.site = Site(self.loop, self.clock, start, workers=workers)
         for account_id, limits in LIMITS.items():
-            account = Account(account_id, Secret("IGAA0"), limits=limits)
+            disclosure = LAPSE if account_id in DISCLOSING else None
+            account = Account(account_id, Secret("IGAA0"), limits=limits, disclosure=disclosure)
             self.site.accounts.known[account_id] = account
 
     def run_for(self, seconds: float) -> None:
@@ -119,11 +123,19 @@ class GateMachine(RuleBasedStateMachine):
         self.site.publish(delivery._replace(lane=lane), (account_id, request_id))
         self.run_for(0.002)
 
-    @rule(account_id=accounts, person=people, kinds=kinds, lane=lanes, wishes=wishes)
+    @rule(
+        account_id=accounts, person=people, kinds=kinds, lane=lanes, wishes=wishes, author=authors
+    )
     def request_arrives(
-        self, account_id: str, person: str, kinds: list[str], lane: Lane, wishes: Wishes
+        self,
+        account_id: str,
+        person: str,
+        kinds: list[str],
+        lane: Lane,
+        wishes: Wishes,
+        author: str,
     ) -> None:
-        fields = wishes.fields(self.clock.now())
+        fields = wishes.fields(self.clock.now()) | {"author": author}
         self.publish(account_id, lane=lane, kinds=kinds, recipient={"id": person}, **fields)
 
     @rule(account_id=accounts, lane=lanes, number=st.integers(2, 40))

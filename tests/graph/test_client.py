@@ -25,7 +25,7 @@ async def test_one_post_to_the_documented_url(answer: dict[str, object], expecte
     with mocked_api(URL_OF_ACCOUNT, status=200, payload=answer) as api:
         async with GraphClient(Config.from_env({})) as client:
             result = await client.send(
-                an_account(), a_request().parts[0], tag={}, is_first_attempt=True
+                an_account(), a_request().parts[0], tag={}, may_have_gone=False
             )
     assert list(api.requests) == [("POST", URL(URL_OF_ACCOUNT))]
     assert (result.scope if isinstance(result, Refused) else result) == expected
@@ -39,6 +39,6 @@ async def test_version_of_the_account_comes_before_the_configured_one() -> None:
         headers = {"instagram-api-version": url.split("/")[3]}
         with mocked_api(url, status=200, payload=answer, headers=headers) as api:
             async with GraphClient(Config.from_env({})) as client:
-                await client.send(account, a_request().parts[0], tag={}, is_first_attempt=True)
+                await client.send(account, a_request().parts[0], tag={}, may_have_gone=False)
         assert list(api.requests) == [("POST", URL(url))]
         assert client.version_seen is None

@@ -56,7 +56,7 @@ class Asker:
 
     async def send(self, part: Part | None = None, *, times: int = 1) -> None:
         for _ in range(times):
-            await self.client.send(an_account(), part or a_part(), tag={}, is_first_attempt=True)
+            await self.client.send(an_account(), part or a_part(), tag={}, may_have_gone=False)
 
     @property
     def reads(self) -> list[str]:
@@ -106,7 +106,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 async def finding_after(asker: Asker, scenario: str, part: Part) -> Finding:
     asker.sandbox.add_fault(scenario=scenario)
-    result = await asker.client.send(an_account(), part, tag={}, is_first_attempt=True)
+    result = await asker.client.send(an_account(), part, tag={}, may_have_gone=False)
     assert isinstance(result, Unknown)
     call = asker.sandbox.calls[-1]
     listed = await asker.listed()

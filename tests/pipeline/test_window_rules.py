@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from tests.support.pipeline import ACCOUNT, Pipeline, a_delivery
+from worker.core.graph_reply import Reply, result_of
 from worker.core.outcome_event import OutcomeEvent, Status
 from worker.core.progress import rfc3339
 from worker.core.reason import Reason
-from worker.core.send_result import GraphError, Refused, Scope, SendResult, Unknown
+from worker.core.send_result import GraphError, NotSent, Refused, Scope, SendResult, Unknown
 from worker.core.window import HUMAN_AGENT_TAG
 
 MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86_400.0
@@ -41,7 +42,6 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 WINDOW_CLOSED = Refused(Scope.WINDOW, GraphError("the window is closed", 10, 2534022))
 NOT_APPROVED = Refused(Scope.MESSAGE, GraphError("not approved for the tag", 100, 2018276))
-COMMENT_IS_SPENT = Unknown(GraphError("the comment is answered", 100, 2534025), is_final=True)
 
 PLAIN: dict[str, Any] = {}
 TAGGED = HUMAN_AGENT_TAG
@@ -120,12 +120,32 @@ async def test_tag_that_meta_has_not_approved_is_a_refusal_and_not_taken_off(row
         assert event.reason is Reason.REJECTED
 
 
-@pytest.mark.parametrize("on_unknown", ["verify", "hold", "resend"])
-async def test_comment_that_is_answered_on_a_retry_is_held_at_once(on_unknown: str) -> None:
+@pytest.mark.parametrize(
+    ("first", "is_sent"),
+    [
+        # What never left did not answer the comment; what may have, did.
+        (NotSent(GraphError("no connection")), False),
+        (Unknown(GraphError("no answer")), True),
+    ],
+    ids=str,
+)
+async def test_comment_that_is_answered_on_a_retry_was_answered_by_what_may_have_gone(
+    first: SendResult, is_sent: bool
+) -> None:
     pipeline = Pipeline()
-    pipeline.graph.script = [COMMENT_IS_SPENT]
-    fields = {**KINDS["private reply"], "on_unknown": on_unknown}
-    await pipeline(a_delivery(**fields))
+    spent = Reply(400, {"error": {"code": 100, "error_subcode": 2534025}})
+    pipeline.graph.script = [first]
+    delivery = a_delivery(**KINDS["private reply"], on_unknown="resend")
+    await pipeline(delivery)
+    ((_, progress, _),) = pipeline.publisher.parked
+    assert progress.may_have_gone is is_sent
+    pipeline.graph.script = [result_of(spent, needs_message_id=True, may_have_gone=is_sent)]
+    again = delivery._replace(progress=progress._replace(is_republished=True))
+    pipeline.clock.time += 3600.0
+    await pipeline(again)
     event, _ = pipeline.publisher.announced[0]
-    assert (event.status, event.reason) == (Status.HELD, Reason.UNCONFIRMED)
-    assert len(pipeline.graph.sent) == 1
+    assert pipeline.graph.may_have_gone == [False, is_sent]
+    if is_sent:
+        assert (event.status, event.message_ids) == (Status.SENT, (None,))
+    else:
+        assert event.reason is Reason.REJECTED

@@ -89,7 +89,7 @@ async def a_fleet(
     With `is_drained` each must then end well; without it they are killed, for when a long
     backlog is left and nothing more is to be learnt.
     """
-    workers = [_worker(number, settings, folder) for number in range(count)]
+    workers = [a_worker(number, settings, folder) for number in range(count)]
     async with AsyncExitStack() as cleanup:
         for worker in workers:
             cleanup.callback(worker.kill)
@@ -105,7 +105,8 @@ async def a_fleet(
             assert codes == [0] * count, f"exit codes {codes}; the logs are in {folder}"
 
 
-def _worker(number: int, settings: Mapping[str, str], folder: Path) -> Child:
+def a_worker(number: int, settings: Mapping[str, str], folder: Path) -> Child:
+    """One worker process that is not started yet."""
     return Child(
         f"worker-{number}",
         [sys.executable, "-m", "worker", "worker"],

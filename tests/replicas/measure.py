@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.replicas import (
+    disclosure,
     hpa,
     isolation,
     limits,
@@ -59,6 +60,10 @@ async def _tokens(ground: Ground, sizes: Any, _: str) -> Any:
     return await tokens.run(ground, sizes)
 
 
+async def _disclosure(ground: Ground, sizes: Any, _: str) -> Any:
+    return await disclosure.run(ground, sizes)
+
+
 async def _isolation(ground: Ground, sizes: Any, kind: Any) -> Any:
     return await isolation.run(ground, sizes, kind)
 
@@ -103,6 +108,10 @@ SCENARIOS: Mapping[str, Scenario] = {
     "hpa": Scenario(
         "an autoscaler: bursts scale out and back, hot accounts do not",
         hpa.Hpa(), _hpa, hpa.table, hpa.KINDS,
+    ),
+    "disclosure": Scenario(
+        "people are told once that a bot talks",
+        disclosure.Disclosing(), _disclosure, _first_table,
     ),
 }  # fmt: skip
 

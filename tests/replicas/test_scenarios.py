@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.replicas import (
+    disclosure,
     hpa,
     isolation,
     limits,
@@ -16,6 +17,7 @@ from tests.replicas import (
     throttled,
     tokens,
 )
+from tests.replicas.disclosure import Disclosing
 from tests.replicas.hpa import Hpa
 from tests.replicas.isolation import Isolation
 from tests.replicas.limits import Limits
@@ -142,3 +144,19 @@ async def test_autoscaler_answers_a_burst_of_many_accounts_and_not_one_hot_accou
     found = await hpa.run(ground, sizes, kind)
     assert (found.most_workers > 1) is scales
     assert (found.missing, found.evidence.sent_more_than_once()) == (0, [])
+
+
+async def test_people_are_told_once_that_a_bot_talks_though_workers_are_killed(
+    ground: Ground,
+) -> None:
+    sizes = Disclosing(
+        workers=2, accounts=2, conversations=20, per_s=25.0, life_s=1.5, after_s=3600.0,
+        allowed=SMALL,
+    )  # fmt: skip
+    found = await disclosure.run(ground, sizes, has_lapse=False)
+    assert (found.told.missing, found.told.superfluous) == ([], [])
+    assert found.told.reasons["start"] == 20
+    assert found.told.reasons["hand-over"] > 0
+    assert (found.twice, found.lost) == ([], [])
+    # A call that a kill cut off before it left is held: nobody can know.
+    assert set(found.outcomes) <= {"sent", "held:unconfirmed"}

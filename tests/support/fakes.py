@@ -61,6 +61,7 @@ class FakeGraph:
 
     script: list[SendResult | Exception] = field(default_factory=list)
     sent: list[tuple[str, Part, Mapping[str, object]]] = field(default_factory=list)
+    may_have_gone: list[bool] = field(default_factory=list)
     hold: asyncio.Event | None = None
     called: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -70,10 +71,10 @@ class FakeGraph:
         part: Part,
         *,
         tag: Mapping[str, object],
-        is_first_attempt: bool,
+        may_have_gone: bool,
         departure: Departure | None = None,
     ) -> SendResult:
-        assert isinstance(is_first_attempt, bool)
+        self.may_have_gone.append(may_have_gone)
         assert departure is not None
         assert part.bucket == bucket_of(part.kind, {**part.body["recipient"]})
         self.sent.append((account.id, part, tag))

@@ -31,10 +31,10 @@ class HeldGraph:
         part: Part,
         *,
         tag: Mapping[str, object],
-        is_first_attempt: bool,
+        may_have_gone: bool,
         departure: Departure | None = None,
     ) -> SendResult:
-        self.arguments = (account, part, tag, is_first_attempt, departure)
+        self.arguments = (account, part, tag, may_have_gone, departure)
         self.called.set()
         return await self.answer
 
@@ -43,7 +43,7 @@ async def test_call_is_in_flight_until_its_answer_and_passes_everything_on() -> 
     graph, metrics, account = HeldGraph(), some_metrics(), an_account()
     measured = MeasuredGraph(graph, metrics, now=iter([10.0, 10.75]).__next__)
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-        call = tasks.create_task(measured.send(account, PART, tag=TAG, is_first_attempt=False))
+        call = tasks.create_task(measured.send(account, PART, tag=TAG, may_have_gone=True))
         await graph.called.wait()
         assert sample(metrics, "igsend_api_calls_in_flight") == 1
         graph.answer.set_result(Sent("mid", "person"))
@@ -56,7 +56,7 @@ async def test_call_is_in_flight_until_its_answer_and_passes_everything_on() -> 
 async def test_call_that_is_cut_is_no_longer_in_flight_and_has_no_latency() -> None:
     graph, metrics = HeldGraph(), some_metrics()
     measured = MeasuredGraph(graph, metrics)
-    call = asyncio.create_task(measured.send(an_account(), PART, tag={}, is_first_attempt=True))
+    call = asyncio.create_task(measured.send(an_account(), PART, tag={}, may_have_gone=False))
     async with asyncio.timeout(10):
         await graph.called.wait()
         call.cancel()

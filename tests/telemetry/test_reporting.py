@@ -130,5 +130,5 @@ async def test_measured_graph_counts_its_calls() -> None:
     reporting, [part] = a_reporting(), a_request().parts
     graph = reporting.measured(Refusing())  # type: ignore[arg-type]  # it never answers
     with pytest.raises(ConnectionError):
-        await graph.send(an_account(), part, tag={}, is_first_attempt=True)
+        await graph.send(an_account(), part, tag={}, may_have_gone=False)
     assert sample(reporting.metrics, "igsend_api_calls_in_flight") == 0

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import orjson
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,10 +21,15 @@ from pydantic import (
 )
 
 from worker.accounts.reading import AccountsError, shown, token_from
-from worker.core.account import Account
+from worker.core.account import DAY_S, Account, Disclosure
 from worker.core.kind import Bucket
 from worker.core.rate_limit import Limit, parse_limit
 from worker.core.secret import Secret
+from worker.core.splitting import LONGEST_TEXT_BYTES
+
+# As in values.json: what BCP 47 allows in its usual forms.
+LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,3}$"
+YEAR_S = 365 * DAY_S
 
 
 class Strict(BaseModel):
@@ -57,7 +63,44 @@ def _moment(value: object) -> float:
     return moment.timestamp()
 
 
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= YEAR_S:
+        raise ValueError("must be a number of seconds from 1 to 31536000, like 86400 for a day")
+    return float(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be text")
+    size = len(value.encode("utf-8", "surrogatepass"))
+    if size > LONGEST_TEXT_BYTES:
+        raise ValueError(f"is {size} bytes in UTF-8; Instagram takes at most {LONGEST_TEXT_BYTES}")
+    return value
+
+
+_Text = Annotated[str, BeforeValidator(_text)]
 _Limits = dict[Bucket, Annotated[Limit, BeforeValidator(_limit)]]
+
+
+class _Disclosure(Strict):
+    """The table `disclosure`."""
+
+    text: _Text
+    texts: dict[Annotated[str, Field(pattern=LOCALE)], _Text] = Field(default_factory=dict)
+    after_s: Annotated[float, BeforeValidator(_seconds)] = DAY_S
+
+
+def _disclosure(value: object) -> object:
+    if value is False:
+        return None
+    if isinstance(value, dict):
+        return value
+    raise ValueError("must be a table with the key text, or false for none")
+
+
+def _core(table: _Disclosure | None) -> Disclosure | None:
+    # Once for all accounts that take it from the defaults.
+    return None if table is None else Disclosure(table.text, table.texts, table.after_s)
 
 
 class Settings(Strict):
@@ -67,6 +110,9 @@ class Settings(Strict):
     limits: _Limits = Field(default_factory=dict)
     bulk_share: Annotated[float, BeforeValidator(_share)] = 1.0
     check_media: StrictBool = False
+    disclosure: Annotated[
+        _Disclosure | None, BeforeValidator(_disclosure), AfterValidator(_core)
+    ] = None
     # As IGSEND_GRAPH_VERSION, which it overrides for the account.
     graph_version: str | None = Field(None, pattern=r"^v\d{1,3}\.\d{1,2}$")
 
@@ -110,6 +156,7 @@ def account_of(account_id: str, entry: Entry, token: Secret, defaults: Settings)
         limits={**defaults.limits, **entry.limits} if entry.limits else defaults.limits,
         bulk_share=own("bulk_share"),
         check_media=own("check_media"),
+        disclosure=own("disclosure"),
         graph_version=own("graph_version"),
         expires_at=entry.expires_at,
     )
@@ -160,7 +207,14 @@ def _sentence(
 ) -> str:
     place = ".".join(shown(str(step)) for step in location if step != "[key]")
     if kind == "extra_forbidden":
-        known = Settings if location[0] == "defaults" and len(location) > 1 else model
+        known = _model_at(location[:-1], model)
         near = get_close_matches(str(location[-1]), known.model_fields, n=1, cutoff=0.0)
         return f"{place} is not a known key; did you mean {near[0]}?"
     return f"{place}: {message.removeprefix('Value error, ')}"
+
+
+def _model_at(location: tuple[int | str, ...], model: type[BaseModel]) -> type[BaseModel]:
+    """Find the model of the table in which something is wrong."""
+    if location and location[-1] == "disclosure":
+        return _Disclosure
+    return Settings if location == ("defaults",) else model

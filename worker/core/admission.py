@@ -10,7 +10,10 @@ from worker.core.send_result import GraphError
 
 
 class Go(NamedTuple):
-    """Send the next part at `slot` (unix seconds), from `progress` on."""
+    """Send the next part at `slot` (unix seconds), from `progress` on.
+
+    The next part may be a disclosure: `progress` tells whether one goes first.
+    """
 
     slot: float
     progress: Progress

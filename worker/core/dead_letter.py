@@ -8,6 +8,7 @@ from worker.core.outcome import Dead
 from worker.core.problem import Problem
 from worker.core.progress import (
     ATTEMPTS,
+    DISCLOSURE,
     FIRST_SEEN,
     MESSAGE_ID,
     PREFIX,
@@ -15,6 +16,8 @@ from worker.core.progress import (
     RECIPIENT_ID,
     SENT_PARTS,
     UNKNOWN_SINCE,
+    Progress,
+    disclosure_header,
     rfc3339,
 )
 from worker.core.reason import ADVICE, SAFE_TO_REPLAY
@@ -36,8 +39,9 @@ def dead_letter_headers(
     """Say why, when and after what the request was given up, and what to do about it."""
     progress, error = dead.progress, dead.error
     replay = progress.replay.settled.headers() if progress.replay else {}
-    room = _LONGEST_LISTS - _size(replay)
-    sent_parts = _sent_parts(progress.sent, min(_LONGEST_SENT_PARTS, room))
+    disclosure = _disclosure(progress)
+    room = _LONGEST_LISTS - _size(replay) - _size(disclosure)
+    sent_parts = _sent_parts(progress.own_sent, min(_LONGEST_SENT_PARTS, room))
     left = min(_LONGEST_PROBLEMS, room - len(sent_parts))
     headers: dict[str, object | None] = {
         REASON: dead.reason.value,
@@ -52,7 +56,7 @@ def dead_letter_headers(
         PREFIX + "request-id": identity.id,
         PREFIX + "account-id": identity.account_id,
         MESSAGE_ID: _cut(delivery.properties.message_id, _LONGEST_NAME),
-        SENT_PARTS: sent_parts if progress.sent else None,
+        SENT_PARTS: sent_parts if progress.own_sent else None,
         RECIPIENT_ID: _whole(progress.recipient_id),
         UNKNOWN_SINCE: None if progress.unknown_since is None else rfc3339(progress.unknown_since),
         PREFIX + "code": error.code if error else None,
@@ -61,12 +65,21 @@ def dead_letter_headers(
         PREFIX + "fbtrace-id": _whole(error.fbtrace_id) if error else None,
         PREFIX + "problems": _bounded(dead.problems, left) if dead.problems else None,
     }
-    return {name: value for name, value in headers.items() if value is not None} | replay
+    return (
+        {name: value for name, value in headers.items() if value is not None} | disclosure | replay
+    )
 
 
 def _size(headers: Mapping[str, object]) -> int:
     """Give at least the bytes they take: names and values, their lengths and types."""
     return sum(len(name) + len(str(value).encode()) + 8 for name, value in headers.items())
+
+
+def _disclosure(progress: Progress) -> dict[str, object]:
+    if progress.disclosure is None:
+        return {}
+    ids = [_whole(each) for each in progress.sent[:1]]
+    return {DISCLOSURE: disclosure_header(progress.disclosure, ids)}
 
 
 def _sent_parts(sent: tuple[str | None, ...], longest: int) -> str:

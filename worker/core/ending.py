@@ -11,6 +11,9 @@ from worker.core.reason import Reason
 from worker.core.replay import Replay
 from worker.core.request import Identity
 
+# Which text it was matters only as long as nobody knows whether it went.
+_TOLD = ""
+
 
 def event_of(
     outcome: Completed | Dead,
@@ -28,11 +31,12 @@ def event_of(
             status=Status.SENT,
             finished_at=finished_at,
             attempts=progress.attempts,
-            message_ids=progress.sent,
+            message_ids=progress.own_sent,
             recipient_id=progress.recipient_id,
             accepted_at=outcome.accepted_at,
             metadata=metadata,
             replay=_replay(progress),
+            disclosure_id=progress.disclosure_id,
         )
     return OutcomeEvent(
         id=identity.id,
@@ -40,7 +44,7 @@ def event_of(
         status=Status.HELD if outcome.reason is Reason.UNCONFIRMED else Status.FAILED,
         finished_at=finished_at,
         attempts=progress.attempts,
-        message_ids=progress.sent,
+        message_ids=progress.own_sent,
         recipient_id=progress.recipient_id,
         reason=outcome.reason,
         detail=outcome.detail,
@@ -48,16 +52,19 @@ def event_of(
         problems=outcome.problems,
         metadata=metadata,
         replay=_replay(progress),
+        disclosure_id=progress.disclosure_id,
     )
 
 
 def outcome_of_event(event: OutcomeEvent, progress: Progress) -> Completed | Dead:
     """Say again what an event said: `event_of` of the result is the same event."""
+    disclosure_id = event.disclosure_id
     progress = progress._replace(
         attempts=event.attempts,
-        sent=event.message_ids,
+        sent=event.message_ids if disclosure_id is None else (disclosure_id, *event.message_ids),
         recipient_id=event.recipient_id,
         replay=event.replay,
+        disclosure=None if disclosure_id is None else _TOLD,
     )
     if event.reason is None:
         return Completed(progress, event.accepted_at or event.finished_at)

@@ -32,7 +32,7 @@ class Reply(NamedTuple):
     pressure: Throttled | None = None
 
 
-def result_of(reply: Reply, *, needs_message_id: bool, is_first_attempt: bool = True) -> CallResult:
+def result_of(reply: Reply, *, needs_message_id: bool, may_have_gone: bool = False) -> CallResult:
     """Classify an answer by (code, subcode); by status only for 429, 5xx and unreadable bodies.
 
     Meta documents no HTTP status for messaging errors, and an error object may come with a 200.
@@ -41,7 +41,7 @@ def result_of(reply: Reply, *, needs_message_id: bool, is_first_attempt: bool = 
         return _unreadable(reply)
     error = reply.body.get("error")
     if isinstance(error, dict):
-        return _result_of_error(error, reply, is_first_attempt=is_first_attempt)
+        return _result_of_error(error, reply, may_have_gone=may_have_gone)
     if error is not None:
         return _unreadable(reply)
     if 200 <= reply.http_status < 300:
@@ -65,9 +65,7 @@ def _unreadable(reply: Reply) -> CallResult:
     return Unknown(GraphError(meaning, http_status=reply.http_status))
 
 
-def _result_of_error(
-    error: Mapping[str, Any], reply: Reply, *, is_first_attempt: bool
-) -> CallResult:
+def _result_of_error(error: Mapping[str, Any], reply: Reply, *, may_have_gone: bool) -> CallResult:
     code, subcode = _number(error.get("code")), _number(error.get("error_subcode"))
     row = None if code is None else row_for(code, subcode)
     is_said_by_status = reply.http_status == 429 and (row is None or row.verdict is Verdict.UNKNOWN)
@@ -82,17 +80,15 @@ def _result_of_error(
         return Throttled(THROTTLE_SCOPES[row.verdict], found, reply.retry_after_s)
     if is_said_by_status:
         return Throttled(Scope.ACCOUNT, found, reply.retry_after_s)
-    return _verdict(row.verdict, found, is_first_attempt=is_first_attempt)
+    return _verdict(row.verdict, found, may_have_gone=may_have_gone)
 
 
-def _verdict(verdict: Verdict, error: GraphError, *, is_first_attempt: bool) -> CallResult:
+def _verdict(verdict: Verdict, error: GraphError, *, may_have_gone: bool) -> CallResult:
     if verdict is Verdict.MEDIA:
         return NotSent(error, max_attempts=MEDIA_ATTEMPTS, refused_as=Scope.MESSAGE)
     if verdict is Verdict.ALREADY_REPLIED:
-        # After an earlier attempt this refusal most likely means that the attempt went through.
-        if is_first_attempt:
-            return Refused(Scope.MESSAGE, error)
-        return Unknown(error, is_final=True)
+        # A comment takes one reply: what may have gone before has gone (instagram-api 4.3).
+        return Sent(None, None) if may_have_gone else Refused(Scope.MESSAGE, error)
     if verdict is Verdict.UNKNOWN:
         return Unknown(error)
     return Refused(REFUSAL_SCOPES[verdict], error)

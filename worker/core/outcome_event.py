@@ -22,7 +22,8 @@ class Status(StrEnum):
 class OutcomeEvent(NamedTuple):
     """One terminal event. `id` and `account_id` are None when the request was unreadable.
 
-    `replay` is given when it was a dead letter that the tool had put back.
+    `message_ids` are of the request's own parts; `disclosure_id` is of the disclosure that went
+    before them. `replay` is given when it was a dead letter that the tool had put back.
     """
 
     id: str | None
@@ -40,6 +41,7 @@ class OutcomeEvent(NamedTuple):
     metadata: Mapping[str, Any] | None = None
     duplicate: bool = False
     replay: Replay | None = None
+    disclosure_id: str | None = None
 
     @property
     def routing_key(self) -> str:
@@ -55,6 +57,7 @@ class OutcomeEvent(NamedTuple):
             "status": self.status.value,
             "reason": self.reason.value if self.reason else None,
             "message_ids": list(self.message_ids),
+            "disclosure": self._disclosure(),
             "recipient_id": self.recipient_id,
             "error": self._error(),
             "attempts": self.attempts,
@@ -65,6 +68,9 @@ class OutcomeEvent(NamedTuple):
             "replay_of": None if self.replay is None else self.replay.replay_of,
             "duplicate": self.duplicate,
         }
+
+    def _disclosure(self) -> dict[str, Any] | None:
+        return None if self.disclosure_id is None else {"message_id": self.disclosure_id}
 
     def _replay(self) -> dict[str, Any] | None:
         if self.replay is None:

@@ -1,7 +1,7 @@
 """How far a request has come: attempts made, parts sent. Travels in our own message headers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,6 +20,8 @@ REASON = PREFIX + "reason"
 MESSAGE_ID = PREFIX + "message-id"
 UNKNOWN_SINCE = PREFIX + "unknown-since"
 CHECKS = PREFIX + "checks"
+MAY_HAVE_GONE = PREFIX + "may-have-gone"
+DISCLOSURE = PREFIX + "disclosure"
 RETURNED_FROM = PREFIX + "returned-from"
 
 # More parts than a request may have, more attempts than any policy allows, times that no worker
@@ -34,10 +36,14 @@ class Progress(NamedTuple):
     """What is known of a request besides its body.
 
     `sent` holds the message id of each part that went, in order; None for an action or a
-    reaction. `is_republished` tells our own copies (parked, dead-lettered) from what a
-    producer published; `returned_from` is the reason of a dead letter that somebody put back.
+    reaction. With `disclosure` (the digest of a text) the first part is that text, and the
+    request's own parts come behind it. `is_republished` tells our own copies (parked,
+    dead-lettered) from what a producer published; `returned_from` is the reason of a dead letter
+    that somebody put back.
     `unknown_since` is when a call began whose result is unknown (unix seconds), and `checks`
-    how often the Conversations API was asked about it. `replay` says who put it back.
+    how often the Conversations API was asked about it. `may_have_gone` once the result of an
+    earlier call for the next part was unknown, and it is called again all the same. `replay` says
+    who put it back.
     """
 
     attempts: int = 0
@@ -49,6 +55,8 @@ class Progress(NamedTuple):
     unknown_since: float | None = None
     checks: int = 0
     replay: Replay | None = None
+    disclosure: str | None = None
+    may_have_gone: bool = False
 
     def with_part(self, result: Sent) -> "Progress":
         """Add one part that the API took."""
@@ -59,7 +67,18 @@ class Progress(NamedTuple):
             checks=0,
             returned_from=None,
             replay=self.replay and self.replay.settled,
+            may_have_gone=False,
         )
+
+    @property
+    def own_sent(self) -> tuple[str | None, ...]:
+        """The same as `sent`, but of the request's own parts only."""
+        return self.sent if self.disclosure is None else self.sent[1:]
+
+    @property
+    def disclosure_id(self) -> str | None:
+        """The message id of the disclosure, once that has gone."""
+        return None if self.disclosure is None or not self.sent else self.sent[0]
 
     @property
     def is_doubtful(self) -> bool:
@@ -93,6 +112,7 @@ class Progress(NamedTuple):
             unknown_since=None,
             checks=0,
             replay=self.replay and self.replay.settled,
+            may_have_gone=self.may_have_gone or self.is_doubtful,
         )
 
     def unforced(self) -> "Progress":
@@ -116,8 +136,12 @@ class Progress(NamedTuple):
         headers: dict[str, object] = {ATTEMPTS: self.attempts}
         if self.first_seen is not None:
             headers[FIRST_SEEN] = rfc3339(self.first_seen)
-        if self.sent:
-            headers[SENT_PARTS] = json.dumps(self.sent, separators=(",", ":"))
+        if self.own_sent:
+            headers[SENT_PARTS] = json.dumps(self.own_sent, separators=(",", ":"))
+        if self.may_have_gone:
+            headers[MAY_HAVE_GONE] = True
+        if self.disclosure is not None:
+            headers[DISCLOSURE] = disclosure_header(self.disclosure, self.sent[:1])
         if self.recipient_id is not None:
             headers[RECIPIENT_ID] = self.recipient_id
         if self.unknown_since is not None:
@@ -144,16 +168,22 @@ def progress_from(headers: Mapping[str, object]) -> Progress | Problem:
     try:
         put_back = _optional_text(headers.get(REASON), REASON)
         parked = _optional_text(headers.get(RETURNED_FROM), RETURNED_FROM)
+        disclosure, *disclosed = _disclosure(headers.get(DISCLOSURE))
+        sent = _sent_parts(headers.get(SENT_PARTS, "[]"))
+        if sent and disclosure is not None and not disclosed:
+            raise _Unreadable(DISCLOSURE, "with a message id where parts went behind it")
         return Progress(
             attempts=0 if put_back else _count(headers.get(ATTEMPTS, 0), ATTEMPTS),
             first_seen=None if put_back else _time(headers.get(FIRST_SEEN), FIRST_SEEN),
-            sent=_sent_parts(headers.get(SENT_PARTS, "[]")),
+            sent=(*disclosed, *sent),
             recipient_id=_optional_text(headers.get(RECIPIENT_ID), RECIPIENT_ID),
             is_republished=True,
             returned_from=put_back or parked,
             unknown_since=_time(headers.get(UNKNOWN_SINCE), UNKNOWN_SINCE),
             checks=0 if put_back else _count(headers.get(CHECKS, 0), CHECKS),
             replay=replay,
+            disclosure=disclosure,
+            may_have_gone=headers.get(MAY_HAVE_GONE) is True,
         )
     except _Unreadable as unreadable:
         name, form = unreadable.args
@@ -188,14 +218,33 @@ def _time(value: object, name: str) -> float | None:
 
 
 def _sent_parts(value: object) -> tuple[str | None, ...]:
-    unreadable = _Unreadable(SENT_PARTS, "a JSON array of message ids")
+    return _ids(value, _MOST_PARTS, _Unreadable(SENT_PARTS, "a JSON array of message ids"))
+
+
+def disclosure_header(digest: str, sent: Sequence[str | None]) -> str:
+    """Write which text is the disclosure and, if it went, the message id it got."""
+    return json.dumps([digest, *sent], separators=(",", ":"))
+
+
+def _disclosure(value: object) -> tuple[str | None, ...]:
+    """Read the digest and, if it went, the message id behind it."""
+    if value is None:
+        return (None,)
+    unreadable = _Unreadable(DISCLOSURE, "a JSON array of a digest and a message id")
+    parts = _ids(value, 2, unreadable)
+    if not parts or parts[0] is None:
+        raise unreadable
+    return parts
+
+
+def _ids(value: object, most: int, unreadable: "_Unreadable") -> tuple[str | None, ...]:
     if not isinstance(value, str) or len(value) > _LONGEST_PARTS_TEXT:
         raise unreadable
     try:
         parts = json.loads(value)
     except (ValueError, RecursionError):
         raise unreadable from None
-    if not isinstance(parts, list) or len(parts) > _MOST_PARTS:
+    if not isinstance(parts, list) or len(parts) > most:
         raise unreadable
     if not all(part is None or _is_unicode(part) for part in parts):
         raise unreadable

@@ -48,6 +48,9 @@ class Part:
 class SendRequest:
     """A valid request. Times are unix seconds; `fingerprint` tells equal bodies from others.
 
+    `locale` is the person's. `disclosure` is given when the first of `parts` is not the producer's
+    but tells that an automation talks: a digest of its text.
+
     `key` makes it unique: ids of different accounts do not meet. `conversation` is the thread it
     belongs to: requests with the same value must not overlap.
     """
@@ -63,6 +66,8 @@ class SendRequest:
     expires_at: float | None = None
     on_unknown: OnUnknown = OnUnknown.VERIFY
     metadata: Mapping[str, Any] | None = None
+    locale: str | None = None
+    disclosure: str | None = None
     key: tuple[AccountId, RequestId] = field(init=False, compare=False, repr=False)
     conversation: tuple[AccountId, str] = field(init=False, compare=False, repr=False)
 
@@ -103,6 +108,7 @@ def request_from(document: Mapping[str, Any], *, fingerprint: bytes) -> SendRequ
             OnUnknown(document["on_unknown"]) if "on_unknown" in document else OnUnknown.VERIFY
         ),
         metadata=document.get("metadata"),
+        locale=document.get("locale"),
     )
 
 

@@ -56,7 +56,8 @@ class Throttled:
 
 
 class Sent(NamedTuple):
-    """The API took the message. Actions and reactions have no `message_id`.
+    """The API took the message. Actions and reactions have no `message_id`, nor what a later
+    call was told of.
 
     `pressure` is given when the answer says that a limit (of APP or ACCOUNT) is nearly used up:
     it should be left alone before the next call is refused.
@@ -82,13 +83,9 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may or may not have been taken. Never sent again blindly.
-
-    `is_final` when another call would only be told the same.
-    """
+    """It may or may not have been taken. Never sent again blindly."""
 
     error: GraphError
-    is_final: bool = False
 
 
 CallResult = Sent | Refused | Throttled | NotSent | Unknown

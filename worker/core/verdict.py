@@ -56,11 +56,12 @@ def outcome_of_failure(
         case Unknown() if _is_to_be_verified(request, progress):
             doubtful = progress.in_doubt_since(chance.called_at)
             return Postponed(chance.now + policy.check_after_s, Wait.VERIFY, doubtful)
-        case Unknown() if result.is_final or request.on_unknown is not OnUnknown.RESEND:
+        case Unknown() if request.on_unknown is not OnUnknown.RESEND:
             return _unconfirmed(result.error, progress, chance)
         case Unknown():
             again = NotSent(result.error)
-            after = _again(again, progress, policy=policy, deadline=deadline, chance=chance)
+            maybe = progress._replace(may_have_gone=True)
+            after = _again(again, maybe, policy=policy, deadline=deadline, chance=chance)
             # Out of attempts or of time, but still not known to be unsent.
             is_over = isinstance(after, Dead)
             return _unconfirmed(result.error, progress, chance) if is_over else after

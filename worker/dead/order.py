@@ -14,7 +14,14 @@ import orjson
 from worker.core.delivery import Delivery, Lane
 from worker.core.kind import Kind
 from worker.core.problem import Problem
-from worker.core.progress import REASON, RECIPIENT_ID, SENT_PARTS, UNKNOWN_SINCE, rfc3339
+from worker.core.progress import (
+    DISCLOSURE,
+    REASON,
+    RECIPIENT_ID,
+    SENT_PARTS,
+    UNKNOWN_SINCE,
+    rfc3339,
+)
 from worker.core.reason import Reason
 from worker.core.replay import LONGEST_OPERATOR, Doubt, Replay, replay_from
 from worker.core.request import Author, SendRequest
@@ -142,7 +149,7 @@ class Clerk:
     def _headers(self, letter: Letter, order: Order) -> dict[str, object]:
         kept = {
             name: letter.headers[name]
-            for name in (SENT_PARTS, RECIPIENT_ID, UNKNOWN_SINCE)
+            for name in (SENT_PARTS, DISCLOSURE, RECIPIENT_ID, UNKNOWN_SINCE)
             if name in letter.headers
         }
         is_doubtful = letter.reason is Reason.UNCONFIRMED or UNKNOWN_SINCE in kept

@@ -39,7 +39,9 @@ def further(known: Progress, carried: Progress) -> Progress:
     if (len(known.sent), known.attempts) > (len(carried.sent), carried.attempts):
         return of_the_message(known, carried)
     if known.unknown_since is not None:
-        return carried._replace(unknown_since=known.unknown_since, checks=known.checks)
+        return carried._replace(
+            unknown_since=known.unknown_since, checks=known.checks, disclosure=known.disclosure
+        )
     return carried
 
 

@@ -100,7 +100,7 @@ class GraphClient:
         part: Part,
         *,
         tag: Mapping[str, object],
-        is_first_attempt: bool,
+        may_have_gone: bool,
         departure: Departure | None = None,
     ) -> SendResult:
         try:
@@ -116,7 +116,7 @@ class GraphClient:
         return result_of(
             reply,
             needs_message_id=answers_with_message_id(part.kind),
-            is_first_attempt=is_first_attempt,
+            may_have_gone=may_have_gone,
         )
 
     async def read(

@@ -5,6 +5,7 @@ The files of who wants it are looked at first: no permit and no slot is held mea
 
 from worker.core.admission import Closed, Doubtful, Go, NotYet
 from worker.core.admitted import outcome_of_admission
+from worker.core.disclosure import preceded
 from worker.core.outcome import HandedBack, Outcome
 from worker.core.window import deadline_of
 from worker.pipeline.check_media import MediaCheck, is_due, is_untouched, refused
@@ -33,6 +34,8 @@ class Admitter:
             return outcome_of_admission(found, attempt.progress)
         attempt.account = found
         attempt.deadline = deadline_of(request, attempt.account)
+        if attempt.progress.sent:
+            attempt.request = preceded(request, found, attempt.progress)
         problems = await self._media(attempt) if self._media and is_due(attempt) else ()
         await attempt.permit.take()
         if self._drain.is_draining:
@@ -43,6 +46,7 @@ class Admitter:
         if isinstance(admission, Go | Doubtful):
             attempt.is_in_our_hands = True
             attempt.progress = admission.progress
+            attempt.request = preceded(attempt.request, attempt.account, attempt.progress)
             if problems and isinstance(admission, Go) and is_untouched(admission.progress):
                 # Only now: the ledger knows it, and answers it again if it went before.
                 attempt.is_slot_unused = True

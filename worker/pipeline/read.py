@@ -47,7 +47,7 @@ class Reader:
         if problems or isinstance(delivery.progress, Problem):
             return _unreadable(problems, delivery, document)
         request = request_from(document, fingerprint=_fingerprint(document))
-        if len(delivery.progress.sent) >= len(request.parts):
+        if len(delivery.progress.own_sent) >= len(request.parts):
             return _unreadable([_TOO_MANY_PARTS], delivery, document)
         return request, self._seen(delivery.progress)
 

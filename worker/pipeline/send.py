@@ -166,7 +166,7 @@ class Sender:
                     account,
                     part,
                     tag=attempt.tag,
-                    is_first_attempt=attempt.progress.attempts == 0,
+                    may_have_gone=attempt.progress.may_have_gone,
                     departure=Departure(latest, attempt.permit.leave_door),
                 )
         except TimeoutError:

@@ -59,7 +59,11 @@ class Settler:
         is_new = attempt.is_in_our_hands or _is_news(outcome)
         if is_new:
             await self._ledger.conclude(
-                request, outcome, event, is_slot_unused=attempt.is_slot_unused
+                request,
+                outcome,
+                event,
+                account=attempt.account,
+                is_slot_unused=attempt.is_slot_unused,
             )
         published = list(attempt.deliveries)
         await self._publish(attempt, outcome, event, published)

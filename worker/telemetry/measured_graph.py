@@ -26,14 +26,14 @@ class MeasuredGraph:
         part: Part,
         *,
         tag: Mapping[str, object],
-        is_first_attempt: bool,
+        may_have_gone: bool,
         departure: Departure | None = None,
     ) -> SendResult:
         started = self._now()
         self._metrics.api_call_started()
         try:
             result = await self._graph.send(
-                account, part, tag=tag, is_first_attempt=is_first_attempt, departure=departure
+                account, part, tag=tag, may_have_gone=may_have_gone, departure=departure
             )
         finally:
             self._metrics.api_call_left()

@@ -44,11 +44,11 @@ async def send(
     account: Account | None = None,
     *,
     part: Part = A_TEXT,
-    is_first_attempt: bool = True,
+    may_have_gone: bool = False,
     **tag: object,
 ) -> SendResult:
     """Send one part; `tag` are the tag's keys."""
     async with asyncio.timeout(60):
         return await client.send(
-            account or an_account(), part, tag=tag, is_first_attempt=is_first_attempt
+            account or an_account(), part, tag=tag, may_have_gone=may_have_gone
         )

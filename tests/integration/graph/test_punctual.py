@@ -64,6 +64,4 @@ async def test_call_that_is_held_up_after_it_has_a_connection_does_not_leave(
 
 
 async def _sent(client: GraphClient, departure: Departure) -> SendResult:
-    return await client.send(
-        an_account(), A_TEXT, tag={}, is_first_attempt=True, departure=departure
-    )
+    return await client.send(an_account(), A_TEXT, tag={}, may_have_gone=False, departure=departure)

@@ -23,7 +23,7 @@ async def test_success_is_sent_with_the_body_and_only_the_bearer_token() -> None
 
     async with raw_peer(answer) as peer, a_client(peer.url, graph_version="v25.0") as client:
         result = await client.send(
-            an_account(), a_request().parts[0], tag={"tag": "HUMAN_AGENT"}, is_first_attempt=True
+            an_account(), a_request().parts[0], tag={"tag": "HUMAN_AGENT"}, may_have_gone=False
         )
     assert result == Sent("mid", "1")
     head, body = peer.requests[0].split(b"\r\n\r\n")

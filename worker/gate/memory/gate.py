@@ -13,6 +13,7 @@ from worker.core.admission import (
 )
 from worker.core.ask import Ask
 from worker.core.closure import CONVERSATION_COOLDOWN_S, PROBED_S
+from worker.core.disclosure import is_due, is_open, opening_of, preceded
 from worker.core.kind import Bucket
 from worker.core.outcome import (
     Completed,
@@ -28,6 +29,7 @@ from worker.core.outcome_event import OutcomeEvent
 from worker.core.progress import Progress
 from worker.core.request import AccountId, OnUnknown, SendRequest
 from worker.core.send_result import Refused, Scope, Throttled
+from worker.gate.memory.authors import Authors
 from worker.gate.memory.closures import APP, Closures, Cooling
 from worker.gate.memory.ledger import Ended, Ledger, Open
 from worker.gate.memory.rates import BULK_AHEAD_S, LATE_S, NEWCOMER_HOLD_S, Grant, Rates
@@ -63,12 +65,16 @@ class MemoryGate:
         self._turns = Turns()
         self._rates = Rates(margin=margin)
         self._recent = Recent()
+        self._authors = Authors()
         self._granted: dict[Key, Grant] = {}
 
     async def admit(self, ask: Ask) -> Admission:
         known = self._known(ask)
         if isinstance(known, Progress):
-            ask = ask if known is ask.progress else ask._replace(progress=known)
+            if known is not ask.progress:
+                ask = ask._replace(progress=known)
+            if known.sent:
+                ask = ask._replace(request=preceded(ask.request, ask.account, known))
         elif not isinstance(known, Doubtful) or known.progress.unknown_since is None:
             return known
 
@@ -109,17 +115,20 @@ class MemoryGate:
             progress = further(known.progress, progress)
             if known.started_at is not None:
                 progress = progress.in_doubt_since(known.started_at)
+                progress = progress._replace(disclosure=known.progress.disclosure)
         if not progress.is_doubtful:
             return progress
         if request.on_unknown is OnUnknown.RESEND and progress.returned_from is None:
-            return progress.with_attempt()._replace(unknown_since=None, checks=0)
+            again = progress.with_attempt()
+            return again._replace(unknown_since=None, checks=0, may_have_gone=True)
         progress = progress.unforced()
         self._ledger.wait(request, progress, now=self._clock.now())
         return Doubtful(progress, self._recent.of(request))
 
     def _decide(self, ask: Ask, patience: Patience) -> Answer:
         now, request = self._clock.now(), ask.request
-        if ask.account is None:
+        account = ask.account
+        if account is None:
             return Closed(UNKNOWN_ACCOUNT)
         start = max(now, request.not_before or now)
         if ask.deadline is not None and start > ask.deadline:
@@ -129,14 +138,28 @@ class MemoryGate:
         late_s = self._turns.line_up(request, now=now)
         answer: Answer
         if self._turns.has_turn(request):
-            answer = self._slot(ask, ask.account, patience, is_late=late_s > LATE_S)
+            ask = self._opened(ask, account, now)
+            answer = self._slot(ask, account, patience, is_late=late_s > LATE_S)
         else:
             answer = self._turn(request, now, patience)
         if isinstance(answer, NotYet):
             self._turns.expect(request, due=answer.until)
         elif isinstance(answer, Go) and ask.progress.is_republished:
-            self._rates.came_back(ask.account, ask.bucket, now=now)
+            self._rates.came_back(account, ask.bucket, now=now)
         return answer
+
+    def _opened(self, ask: Ask, account: Account, now: float) -> Ask:
+        """Decide whether a disclosure goes first; nobody else speaks in the conversation now."""
+        request, progress = ask.request, ask.progress
+        if progress.sent:
+            return ask
+        if is_open(request, progress, account) and is_due(self._authors.last(request, now=now)):
+            progress = progress._replace(disclosure=opening_of(request, account))
+            request = preceded(request, account, progress)
+            return ask._replace(request=request, progress=progress)
+        if progress.disclosure is None:
+            return ask
+        return ask._replace(progress=progress._replace(disclosure=None))
 
     def _turn(self, request: SendRequest, now: float, patience: Patience) -> NotYet | TurnSoon:
         called = (
@@ -223,6 +246,7 @@ class MemoryGate:
                 self._give_back(ask.request)
         else:
             self._recent.add(ask.request, ask.progress.sent[-1:])
+            self._authors.note(ask.request, account, now=self._clock.now())
             self._closures.reopen(account.id, ask.request.key, now=self._clock.now())
         # A request that has begun goes before the backlog of those that have not.
         begun = ask._replace(progress=ask.progress._replace(is_republished=True), deadline=None)
@@ -261,6 +285,7 @@ class MemoryGate:
         outcome: Outcome,
         event: OutcomeEvent | None,
         *,
+        account: Account | None = None,
         is_slot_unused: bool = False,
     ) -> None:
         now = self._clock.now()
@@ -275,6 +300,7 @@ class MemoryGate:
                 assert event is not None, "a terminal outcome has an event"
                 if isinstance(outcome, Completed):
                     self._recent.add(request, outcome.progress.sent[-1:])
+                    self._authors.note(request, account, now=now)
                     self._closures.reopen(request.account_id, request.key, now=now)
                 self._ledger.end(request, event)
                 self._turns.leave(request)

@@ -129,7 +129,7 @@ class MemoryInspector:
                     now,
                     where,
                     attempts=progress.attempts,
-                    parts_sent=len(progress.sent),
+                    parts_sent=len(progress.own_sent),
                     checks=progress.checks,
                     since=since,
                     place=place,

@@ -8,6 +8,7 @@ from worker.core.account import Account
 from worker.core.ask import Ask
 from worker.core.closure import PROBE_S, PROBED_S
 from worker.core.delivery import Lane
+from worker.core.disclosure import is_open, lapse_of, opening_of
 from worker.core.kind import Bucket
 from worker.core.outcome import (
     Completed,
@@ -123,6 +124,10 @@ class Arguments:
             facts["has_account"] = True
         if request.on_unknown is OnUnknown.RESEND:
             facts["resends"] = True
+        facts |= of_author(request, account)
+        if account is not None and is_open(request, progress, account):
+            facts["opening"] = opening_of(request, account)
+            facts["opening_pace"] = self._pace(account, Bucket.TEXT, share)
         if progress.returned_from is not None:
             facts["is_returned"] = True
             facts["is_forced"] = progress.is_forced
@@ -133,13 +138,18 @@ class Arguments:
 
     def of_request(self, request: SendRequest, nonce: str, progress: Progress) -> dict[str, Any]:
         """Give what writing about a request takes."""
-        return {
+        facts = {
             **self.of_place(request, nonce),
             "wakes": self._wakes,
             "generation_s": self._generation_s,
             "attempts": progress.attempts,
             "sent": len(progress.sent),
         }
+        if progress.disclosure is not None:
+            facts["disclosure"] = progress.disclosure
+        if request.disclosure is not None:
+            facts["is_preceded"] = True
+        return facts
 
     def of_place(self, request: SendRequest, nonce: str) -> dict[str, Any]:
         """Give what keeping the place of a request takes."""
@@ -237,6 +247,12 @@ def of_platform(platform: PlatformState) -> dict[str, Any]:
         "outage_kind": platform.outage_kind,
         "outage_since": platform.outage_since,
     }
+
+
+def of_author(request: SendRequest, account: Account | None) -> dict[str, Any]:
+    """Say what to remember of who wrote, for accounts that disclose their automation."""
+    lapse_s = lapse_of(request, account)
+    return {} if lapse_s is None else {"author": request.author.value, "lapse_s": lapse_s}
 
 
 def _token_digest(account: Account) -> str:

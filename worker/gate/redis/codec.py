@@ -24,6 +24,7 @@ _MOST_ATTEMPTS = 0xFF
 _LONGEST_MS = 0xFFFFFF
 _SENT = b"s"
 _SENT_BY_REPLAY = b"r"
+_SENT_BEHIND_DISCLOSURE = b"d"
 _OTHER = b"x"
 
 
@@ -37,24 +38,24 @@ def digest_of(request_id: str) -> bytes:
 
 def pack_progress(progress: Progress) -> bytes:
     """Write what the ledger keeps of a progress while the request is open."""
-    return orjson.dumps(
-        [
-            progress.attempts,
-            progress.first_seen,
-            progress.sent,
-            progress.recipient_id,
-            progress.returned_from,
-            progress.unknown_since,
-            progress.checks,
-        ]
-    )
+    values = [
+        progress.attempts,
+        progress.first_seen,
+        progress.sent,
+        progress.recipient_id,
+        progress.returned_from,
+        progress.unknown_since,
+        progress.checks,
+    ]
+    if progress.disclosure is not None or progress.may_have_gone:
+        values += [progress.disclosure, progress.may_have_gone]
+    return orjson.dumps(values)
 
 
 def unpack_progress(data: bytes) -> Progress:
     """Read a progress; it is one of our own, so the request is not new."""
-    attempts, first_seen, sent, recipient_id, returned_from, unknown_since, checks = orjson.loads(
-        data
-    )
+    values = orjson.loads(data)
+    attempts, first_seen, sent, recipient_id, returned_from, unknown_since, checks, *more = values
     return Progress(
         attempts=attempts,
         first_seen=first_seen,
@@ -64,6 +65,8 @@ def unpack_progress(data: bytes) -> Progress:
         returned_from=returned_from,
         unknown_since=unknown_since,
         checks=checks,
+        disclosure=more[0] if more else None,
+        may_have_gone=bool(more) and more[1],
     )
 
 
@@ -84,17 +87,21 @@ def pack_event(event: OutcomeEvent, request: SendRequest) -> bytes:
         took_ms = round((event.finished_at - accepted_at) * 1000)
         return b"".join(
             (
-                *_sent_mark(event.replay),
+                *_sent_mark(event),
                 min(event.attempts, _MOST_ATTEMPTS).to_bytes(1),
                 round(accepted_at * 1000).to_bytes(6),
                 min(max(took_ms, 0), _LONGEST_MS).to_bytes(3),
-                pack_ids([learnt, *event.message_ids]),
+                pack_ids([learnt, *_disclosure_ids(event), *event.message_ids]),
             )
         )
-    replay = {} if event.replay is None else {"replay": _replay_list(event.replay)}
+    rare: dict[str, object] = {}
+    if event.replay is not None:
+        rare["replay"] = _replay_list(event.replay)
+    if event.disclosure_id is not None:
+        rare["disclosure_id"] = event.disclosure_id
     return _OTHER + orjson.dumps(
         {
-            **replay,
+            **rare,
             "status": event.status.value,
             "finished_at": event.finished_at,
             "attempts": event.attempts,
@@ -118,13 +125,18 @@ def unpack_event_of(
     data: bytes, account_id: AccountId, request_id: RequestId, *, recipient_id: str | None = None
 ) -> OutcomeEvent:
     """Read an outcome without having the request's body."""
-    replay = None
+    replay, disclosure_id = None, None
+    is_behind_disclosure = data[:1] == _SENT_BEHIND_DISCLOSURE
+    if is_behind_disclosure:
+        data = data[1:]
     if data[:1] == _SENT_BY_REPLAY:
         end = 3 + int.from_bytes(data[1:3])
         replay, data = _replay(orjson.loads(data[3:end])), _SENT + data[end:]
     if data[:1] == _SENT:
         accepted_ms, took_ms = int.from_bytes(data[2:8]), int.from_bytes(data[8:11])
         learnt, *message_ids = unpack_ids(data[11:])
+        if is_behind_disclosure:
+            disclosure_id, *message_ids = message_ids
         return OutcomeEvent(
             id=request_id,
             account_id=account_id,
@@ -135,6 +147,7 @@ def unpack_event_of(
             recipient_id=learnt if learnt is not None else recipient_id,
             accepted_at=accepted_ms / 1000,
             replay=replay,
+            disclosure_id=disclosure_id,
         )
     return _failed(orjson.loads(data[1:]), account_id, request_id)
 
@@ -154,15 +167,24 @@ def _failed(document: Mapping[str, Any], account_id: str, request_id: str) -> Ou
         error=None if error is None else GraphError(**error),
         problems=tuple(Problem(*each) for each in document["problems"]),
         replay=_replay(document["replay"]) if "replay" in document else None,
+        disclosure_id=document.get("disclosure_id"),
     )
 
 
-def _sent_mark(replay: Replay | None) -> tuple[bytes, ...]:
-    """Say that it was sent, and by which replay if by one; its texts are short enough for that."""
-    if replay is None:
-        return (_SENT,)
-    packed = orjson.dumps(_replay_list(replay))
-    return _SENT_BY_REPLAY, len(packed).to_bytes(2), packed
+def _sent_mark(event: OutcomeEvent) -> tuple[bytes, ...]:
+    """Say that it was sent, behind a disclosure or not, and by which replay if by one.
+
+    The texts of a replay are short enough for that.
+    """
+    before = () if event.disclosure_id is None else (_SENT_BEHIND_DISCLOSURE,)
+    if event.replay is None:
+        return *before, _SENT
+    packed = orjson.dumps(_replay_list(event.replay))
+    return *before, _SENT_BY_REPLAY, len(packed).to_bytes(2), packed
+
+
+def _disclosure_ids(event: OutcomeEvent) -> tuple[str, ...]:
+    return () if event.disclosure_id is None else (event.disclosure_id,)
 
 
 def _replay_list(replay: Replay) -> list[str | int | None]:

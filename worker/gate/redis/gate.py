@@ -36,7 +36,7 @@ from worker.core.send_result import Refused, Scope, Throttled
 from worker.gate.patience import Answer, Patience, SlotSoon, TurnSoon, patiently
 from worker.gate.redis import scripts
 from worker.gate.redis.account_scripts import RETRY_S, AccountScripts, lasting
-from worker.gate.redis.arguments import Arguments, Slot, of_patience, of_platform
+from worker.gate.redis.arguments import Arguments, Slot, of_author, of_patience, of_platform
 from worker.gate.redis.codec import (
     digest_of,
     pack_error,
@@ -180,6 +180,7 @@ class RedisGate:
             case b"doubtful":
                 since = float(answer[2])
                 progress = of_the_message(unpack_progress(answer[3]), ask.progress).unforced()
+                progress = progress._replace(disclosure=answer[5].decode() or None)
                 if since > 0:
                     progress = progress._replace(unknown_since=self._time.here(since))
                 self._held[request.key] = Held(
@@ -190,7 +191,13 @@ class RedisGate:
                 return TurnSoon(called)
             case b"go":
                 known = of_the_message(unpack_progress(answer[7]), ask.progress)
-                progress = known._replace(attempts=int(float(answer[8]))).begun
+                attempts = int(float(answer[8]))
+                progress = known._replace(
+                    attempts=attempts,
+                    disclosure=answer[9].decode() or None,
+                    # One more than is known is one whose worker never told its result.
+                    may_have_gone=known.may_have_gone or attempts > known.attempts,
+                ).begun
                 return self._go(request, nonce, answer, progress)
             case _:
                 return self._put_off(answer)
@@ -301,6 +308,7 @@ class RedisGate:
         outcome: Outcome,
         event: OutcomeEvent | None,
         *,
+        account: Account | None = None,
         is_slot_unused: bool = False,
     ) -> None:
         held = self._held.get(request.key)
@@ -312,6 +320,7 @@ class RedisGate:
         nonce = held.nonce if held else f"{self.worker}:{next(self._numbers)}"
         facts = self._arguments.of_request(request, nonce, outcome.progress)
         facts |= self._arguments.of_outcome(outcome)
+        facts |= of_author(request, account)
         if is_slot_unused and held is not None and held.slot is not None:
             facts["unused"] = held.slot.facts()
         if isinstance(outcome, Completed):

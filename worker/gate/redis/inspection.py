@@ -330,7 +330,7 @@ def _request(request_id: str, account_id: str, answer: Sequence[Any]) -> Request
     return replace(
         state,
         attempts=known.attempts,
-        parts_sent=len(known.sent),
+        parts_sent=len(known.own_sent),
         checks=known.checks,
         since=float(since) or None,
     )

@@ -15,7 +15,8 @@ local function doubtful(since)
     return not_yet(look_again_at(rank), 'turn', id)
   end
   write(record, fingerprint, 'doubtful', now + LEASE_S, since, progress)
-  return {'doubtful', text(now), text(since), progress, redis.call('HGET', record, 'recent') or '[]'}
+  return {'doubtful', text(now), text(since), progress,
+    redis.call('HGET', record, 'recent') or '[]', ask.disclosure or ''}
 end
 
 -- rules.py says why. `event` is as codec.py packs it.
@@ -79,9 +80,12 @@ local function known_to_have_ended()
   redis.call('HDEL', P .. 'u', id)
 end
 
+-- What the record says of the disclosure, where it knows better than the message.
+local told
+
 local function known()
   local v = redis.call('HMGET', record, 'fingerprint', 'state', 'nonce', 'lease', 'since',
-    'progress', 'attempts', 'sent')
+    'progress', 'attempts', 'sent', 'disclosure')
   if not v[1] then
     return known_to_have_ended()
   end
@@ -97,8 +101,10 @@ local function known()
   local stored_sent, stored_attempts = number(v[8]), number(v[7])
   if stored_sent > ask.sent or (stored_sent == ask.sent and stored_attempts > ask.attempts) then
     progress, ask.sent, ask.attempts = v[6], stored_sent, stored_attempts
+    told = v[9] or ''
   end
   if v[2] == 'doubtful' or (v[2] == 'running' and not is_ours) then
+    told = v[9] or ''
     ask.in_doubt_since = number(v[5])
     -- Without a moment it is doubt all the same, whoever asks again.
     ask.is_unconfirmed = ask.is_unconfirmed or v[2] == 'doubtful' and ask.in_doubt_since == 0
@@ -106,9 +112,30 @@ local function known()
   return nil
 end
 
+-- The limit that the next part counts against. What goes first is decided here: it is this request's
+-- turn, so nobody else speaks in the conversation meanwhile.
+local function next_pace()
+  if ask.sent > 0 then
+    local is_behind = ask.disclosure and not ask.is_preceded
+    return ask.paces[ask.sent + (is_behind and 0 or 1)]
+  end
+  ask.disclosure = nil
+  if ask.opening then
+    local author, till = string.match(redis.call('GET', P .. 'd:' .. ask.who) or '', '^(%S+) (%S+)$')
+    if author ~= 'automation' or tonumber(till) <= now then
+      ask.disclosure = ask.opening
+      return ask.opening_pace
+    end
+  end
+  return ask.paces[1]
+end
+
 local answer = known()
 if answer then
   return answer
+end
+if told then
+  ask.disclosure = told ~= '' and told or nil
 end
 if ask.in_doubt_since > 0 or ask.is_unconfirmed then
   if not ask.resends or ask.is_unconfirmed then
@@ -134,13 +161,14 @@ if rank > 0 then
   return not_yet(look_again_at(rank), 'turn', id)
 end
 ask.has_begun, ask.is_unrecorded = ask.sent > 0, true
-answer = slot_for(ask.paces[ask.sent + 1], id)
+local pace = next_pace()
+answer = slot_for(pace, id)
 if answer[1] == 'go' then
   if not ask.is_newcomer then
-    redis.call('HDEL', P .. 'r', ask.paces[ask.sent + 1].bucket .. ':o')
+    redis.call('HDEL', P .. 'r', pace.bucket .. ':o')
   end
   begin(record, fingerprint, progress)
-  answer[8], answer[9] = progress, text(ask.attempts)
+  answer[8], answer[9], answer[10] = progress, text(ask.attempts), ask.disclosure or ''
 elseif is_repeated then
   forget(record, fingerprint, progress)
 end

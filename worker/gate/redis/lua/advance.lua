@@ -13,6 +13,7 @@ if is_lost(record, id) then
 end
 if ask.went_well then
   remember(ask.message_id)
+  note_author()
   reopen(id)
 end
 begin(record, fingerprint, progress)

@@ -6,7 +6,7 @@
 --       u       ended, but not known to be published: "<lease>|<nonce>" by id (hash)
 --       r       the buckets (hash)                c         why the account is closed (hash)
 --       t:<who> the queue of a conversation       h:<who>   who holds a place there, until when
---       m:<who> message ids of the last sends
+--       m:<who> message ids of the last sends     d:<who>   who wrote last, for as long as it matters
 local P = KEYS[1]
 local ask = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
@@ -360,7 +360,7 @@ end
 local function write(record, fingerprint, state, lease, since, progress)
   redis.call('HSET', record, 'fingerprint', fingerprint, 'state', state, 'nonce', ask.nonce,
     'lease', text(lease), 'since', text(since), 'progress', progress,
-    'attempts', ask.attempts, 'sent', ask.sent)
+    'attempts', ask.attempts, 'sent', ask.sent, 'disclosure', ask.disclosure or '')
   expire(record, ask.keep_s)
 end
 
@@ -420,6 +420,14 @@ local function remember(message_id)
     redis.call('LPUSH', ids, message_id)
     redis.call('LTRIM', ids, 0, 19)
     expire(ids, RECENT_S)
+  end
+end
+
+-- A part went: accounts that disclose their automation need to know who wrote it.
+local function note_author()
+  if ask.author then
+    redis.call('SET', P .. 'd:' .. ask.who, ask.author .. ' ' .. text(now + ask.lapse_s), 'PX',
+      math.ceil(ask.lapse_s * 1000))
   end
 end
 

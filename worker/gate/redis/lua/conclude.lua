@@ -25,6 +25,7 @@ if ask.unused then
 end
 if ask.went_well then
   remember(ask.message_id)
+  note_author()
   reopen(id)
 else
   give_up_asking(id)
