@@ -1,6 +1,10 @@
 """What could be sent now: everybody's work counts, what one account's limit holds back does not."""
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.builders import NOW, a_delivery, a_report, a_request
 from tests.support.fakes import FakeClock
@@ -14,6 +18,15 @@ from worker.telemetry.backlog import SendableBacklog
 QUEUE, OTHER = "ig.send.v1.00", "ig.bulk.v1"
 HOT = "17841400000000001"
 FLOODED = Postponed(NOW + 300, Wait.RATE, Progress())
+EVERY_ENDING = (
+    None,
+    FLOODED,
+    Postponed(NOW + 2, Wait.RATE, Progress()),
+    Postponed(NOW + 2, Wait.TURN, Progress()),
+    Postponed(NOW + 60, Wait.TURN, Progress()),
+    Postponed(NOW + 60, Wait.COOLDOWN, Progress()),
+    Dead(Reason.ACCOUNT, "closed", Progress()),
+)
 
 
 class Scene:
@@ -307,3 +320,39 @@ def test_part_of_a_worker_that_has_just_come_is_told_by_the_others_until_it_can(
     assert scene.look(400, consumers=4) == 100
     assert scene.look(400, consumers=2) == 100
     assert scene.look(400, consumers=2) == 200, "those that went no longer tell of theirs"
+
+
+COUNTS = st.integers(0, 200)
+STEPS = st.one_of(
+    st.tuples(st.just("look"), COUNTS, st.integers(0, 5)),
+    st.tuples(st.just("ended"), st.sampled_from(EVERY_ENDING), st.integers(0, 3)),
+    st.tuples(st.just("holds"), st.sampled_from(Standing), st.integers(0, 3)),
+    st.tuples(st.just("lets go"), COUNTS, COUNTS),
+    st.tuples(st.just("moved"), COUNTS, COUNTS),
+    st.tuples(st.just("lost"), COUNTS, COUNTS),
+)
+
+
+@given(st.lists(STEPS, max_size=60))
+def test_whatever_happens_it_is_a_number_between_nothing_and_everything(
+    steps: list[tuple[str, Any, int]],
+) -> None:
+    scene, ready = Scene(), 0
+    for verb, what, number in steps:
+        account_id = str(17841400000000001 + number)
+        match verb:
+            case "look":
+                ready = what
+                scene.look(ready, consumers=number)
+            case "ended":
+                scene.ended(what, account_id=account_id)
+            case "holds":
+                scene.holds(what, account_id=account_id)
+            case "lets go":
+                scene.hands.clear()
+            case "moved":
+                scene.backlog.moved(QUEUE)
+            case _:
+                scene.backlog.looked({})
+        assert 0 <= scene.sendable <= len(scene.hands) + ready
+        assert scene.age_s >= 0
