@@ -356,3 +356,9 @@ def test_whatever_happens_it_is_a_number_between_nothing_and_everything(
                 scene.backlog.looked({})
         assert 0 <= scene.sendable <= len(scene.hands) + ready
         assert scene.age_s >= 0
+
+
+def test_who_has_just_come_tells_of_no_more_than_its_part() -> None:
+    scene = Scene()
+    scene.look(400, consumers=1)
+    assert scene.look(400, consumers=4) == 100

@@ -51,6 +51,7 @@ class _Queue:
     ended_before: float = 0.0
     in_hand: int = 0
     consumers: int = 0
+    looks: int = 0
     estimate: float = 0.0
     sendable: float = 0.0
     readings: list[Reading] = field(default_factory=list)
@@ -69,9 +70,10 @@ class _Queue:
         could: int,
         now: float,
     ) -> None:
-        # One that has just come tells of its part at its second look: until then it is ours.
-        consumers = max(1, min(depth.consumers, self.consumers or depth.consumers))
-        self.consumers = depth.consumers
+        # Who has just come tells of its part at its second look: until then it is the others'.
+        before = self.consumers if self.looks > 1 else depth.consumers
+        consumers = max(1, min(depth.consumers, before))
+        self.consumers, self.looks = depth.consumers, self.looks + 1
         read = max(0.0, self.ended - self.ended_before + len(members) - self.in_hand)
         self.readings = head_read(self.readings, now=now, ready=depth.ready, read=read * consumers)
         known = self.ended + sum(each.standing is not Standing.DONE for each in members)
@@ -79,8 +81,8 @@ class _Queue:
         self.could = {line: count for line, count in self.could.items() if line not in held}
         # Nothing read and nothing in hand: then nothing is known against what lies there.
         share = (sum(self.could.values()) + could) / known if known >= 1 else 1.0
-        before, self.estimate = self.estimate, depth.ready / consumers * min(1.0, share)
-        self.sendable = min(before, self.estimate)
+        last, self.estimate = self.estimate, depth.ready / consumers * min(1.0, share)
+        self.sendable = min(last, self.estimate)
         self._forget()
         self.in_hand = len(members)
 
