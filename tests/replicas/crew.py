@@ -1,6 +1,7 @@
 """Worker processes that come and go one by one, as the pods of a Deployment do."""
 
 import asyncio
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -44,13 +45,20 @@ class Member:
         }
 
 
+_IN_HAND = re.compile(r'"event":"worker stopping","in_hand":(\d+)')
+
+
 class Crew:
-    """`members` are those that run and were not told to stop, the oldest first."""
+    """`members` are those that run and were not told to stop, the oldest first.
+
+    `in_hand` is what those that were told had in hand at that moment, all together.
+    """
 
     def __init__(self, settings: Mapping[str, str], folder: Path, *, grace_s: float) -> None:
         self.members: list[Member] = []
         self.started: list[Child] = []
         self.longest_stop_s = 0.0
+        self.in_hand = 0
         self._settings = settings
         self._folder = folder
         self._grace_s = grace_s
@@ -78,6 +86,7 @@ class Crew:
         asked_at = time.monotonic()
         await member.process.end(patience_s=self._grace_s)
         self.longest_stop_s = max(self.longest_stop_s, time.monotonic() - asked_at)
+        self.in_hand += sum(map(int, _IN_HAND.findall(member.process.said())))
         code, name = member.process.exit_code, member.process.name
         assert code == 0, f"{name} ended with {code}:\n{member.process.said()[-2000:]}"
 

@@ -1,7 +1,6 @@
 """Scenario: every worker is replaced under load, one by one, as a Deployment does it."""
 
 import asyncio
-import re
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -22,7 +21,6 @@ from worker.config import Config
 
 # What the manifests add to the drain for their grace period.
 GRACE_MARGIN_S = 10.0
-_IN_HAND = re.compile(r'"event":"worker stopping","in_hand":(\d+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ async def run(ground: Ground, sizes: Rolling) -> Found:
         order=order_of(evidence.conversations().values(), places),
         rolled_s=end - middle,
         longest_stop_s=crew.longest_stop_s,
-        in_hand=sum(int(found) for each in crew.started for found in _IN_HAND.findall(each.said())),
+        in_hand=crew.in_hand,
         violations=len(evidence.violations(sizes.allowed)),
         evidence=evidence,
     )
