@@ -11,6 +11,7 @@ from worker.config import Config
 from worker.contract.validator import RequestValidator
 from worker.core.rate_limit import Pace, parse_limit
 from worker.core.retry import RetryPolicy
+from worker.core.sendable import InHand
 from worker.gate.app_limit import AppLimited
 from worker.gate.inspecting import Documents
 from worker.gate.memory.app_bucket import MemoryAppBucket
@@ -35,6 +36,7 @@ from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
 from worker.pipeline.verify import Verifier
 from worker.ports import Clock, Gate, Observer
+from worker.rabbit.depths import Depths
 from worker.rabbit.diversion import Diversion
 from worker.rabbit.intake import Intake, RabbitReceipts
 from worker.rabbit.link import Link
@@ -43,6 +45,7 @@ from worker.rabbit.names import Names
 from worker.rabbit.prepare import Preparation
 from worker.rabbit.publisher import RabbitPublisher
 from worker.rabbit.wire.connection import Wire
+from worker.telemetry.backlog import SendableBacklog
 from worker.telemetry.health import running_health_server
 from worker.telemetry.metrics import Gauges
 from worker.telemetry.observers import Observers
@@ -83,13 +86,15 @@ class Worker:
             Diversion(self._names, clock, observer=self._reporting) if config.divert else None
         )
         receipts, drain = RabbitReceipts(), Drain()
-        process = Process(
+        self._backlog = SendableBacklog(self._in_hand, clock)
+        self._depths = Depths(self._names.intake, self._backlog.looked)
+        self._process = Process(
             self._steps(config, clock, receipts, drain),
             Permits(config.concurrency),
             now=clock.now,
             on_mishap=self._reporting.mishap,
         )
-        self._consumer = Consumer(process, receipts, drain, on_failure=self._reporting.mishap)
+        self._consumer = Consumer(self._process, receipts, drain, on_failure=self._reporting.mishap)
         self._preparation = Preparation(
             self._names,
             declares=config.declare,
@@ -137,7 +142,12 @@ class Worker:
     def _mover(self) -> Mover | None:
         if self._diversion is None:
             return None
-        return Mover(self._names, self._publisher.publishing, self._diversion.is_diverted)
+        return Mover(
+            self._names,
+            self._publisher.publishing,
+            self._diversion.is_diverted,
+            on_moved=self._backlog.moved,
+        )
 
     def _limited(self, config: Config, clock: Clock) -> Gate:
         """The gate, behind the bucket of the whole app if there is one."""
@@ -152,9 +162,8 @@ class Worker:
         return AppLimited(self._gate, self._gate, bucket, clock)
 
     def _observer(self) -> Observer:
-        if self._diversion is None:
-            return self._reporting
-        return Observers([self._reporting, self._diversion])
+        others = [] if self._diversion is None else [self._diversion]
+        return Observers([self._reporting, self._backlog, *others])
 
     def _gate_of(self, config: Config, clock: Clock) -> MemoryGate | RedisGate:
         if self._store is None:
@@ -228,7 +237,7 @@ class Worker:
             if isinstance(self._gate, RedisGate):
                 background.append(tasks.create_task(self._gate.run()))
             heeding = tasks.create_task(self._heed_refusal())
-            consuming = tasks.create_task(self._consume_link.run(self._intake.use))
+            consuming = tasks.create_task(self._consume_link.run(self._use_to_consume))
             draining = tasks.create_task(self._stop_consuming())
             # The connections outlive the deliveries in hand, which still publish and ack.
             is_clean = await self._consumer.run(self._no_more, drain_s=self._config.drain_s)
@@ -236,6 +245,14 @@ class Worker:
             for task in (consuming, heeding, *background):
                 task.cancel()
         return is_clean
+
+    async def _use_to_consume(self, wire: Wire) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            looking = tasks.create_task(self._depths.use(wire))
+            try:
+                await self._intake.use(wire)
+            finally:
+                looking.cancel()
 
     async def _use_to_publish(self, wire: Wire) -> None:
         if self._diversion is None:
@@ -292,17 +309,24 @@ class Worker:
             "gate": self._gate.status(),
         }
 
+    def _in_hand(self) -> list[InHand]:
+        return self._process.in_flight.all()
+
     @property
     def _diverted(self) -> list[str]:
         return [] if self._diversion is None else self._diversion.accounts
 
     def _measure(self) -> Gauges:
+        # What holds an unready worker up is no lack of workers.
+        backlog, oldest_s = (0.0, 0.0) if self.reasons_not_ready() else self._backlog.lately()
         return Gauges(
             consumers_expected=self._intake.expected,
             consumers_registered=self._intake.registered,
             in_hand=self._consumer.in_hand,
             accounts=self._accounts.count,
             diverted_accounts=len(self._diverted),
+            sendable_backlog=backlog,
+            oldest_sendable_age_s=oldest_s,
         )
 
 

@@ -35,7 +35,10 @@ class Site:
     def __init__(self) -> None:
         self.consuming, self.publishing = Stage(), Stage()
         self.confirmed = ConfirmedPublishing(FakeObserver())
-        self.mover = Mover(NAMES, self.confirmed, lambda key: key == DIVERTED)
+        self.moved_from: list[str] = []
+        self.mover = Mover(
+            NAMES, self.confirmed, lambda key: key == DIVERTED, on_moved=self.moved_from.append
+        )
         self.came: list[Incoming] = []
         self.stayed: list[Incoming] = []
         Deliveries(self.consuming.wire, self.consuming.channel, self.came.append)

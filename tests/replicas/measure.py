@@ -11,7 +11,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from tests.replicas import disclosure, isolation, limits, order, redis_faults, throttled, tokens
+from tests.replicas import (
+    disclosure,
+    hpa,
+    isolation,
+    limits,
+    order,
+    redis_faults,
+    rolling,
+    throttled,
+    tokens,
+)
 from tests.replicas.site import Ground
 from tests.replicas.windows import Allowed
 from tests.replicas.work import allowed_from
@@ -62,6 +72,14 @@ async def _redis_faults(ground: Ground, sizes: Any, fault: Any) -> Any:
     return await redis_faults.run(ground, sizes, fault)
 
 
+async def _rolling(ground: Ground, sizes: Any, _: str) -> Any:
+    return await rolling.run(ground, sizes)
+
+
+async def _hpa(ground: Ground, sizes: Any, kind: Any) -> Any:
+    return await hpa.run(ground, sizes, kind)
+
+
 def _first_table(found: Sequence[Any]) -> object:
     return found[0].table()
 
@@ -83,6 +101,13 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "tokens": Scenario(
         "a token is replaced, revoked, mended", tokens.Tokens(), _tokens, _first_table
+    ),
+    "rolling": Scenario(
+        "every worker is replaced under load", rolling.Rolling(), _rolling, _first_table
+    ),
+    "hpa": Scenario(
+        "an autoscaler: bursts scale out and back, hot accounts do not",
+        hpa.Hpa(), _hpa, hpa.table, hpa.KINDS,
     ),
     "disclosure": Scenario(
         "people are told once that a bot talks",

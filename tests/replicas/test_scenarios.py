@@ -6,12 +6,24 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.replicas import disclosure, isolation, limits, order, redis_faults, throttled, tokens
+from tests.replicas import (
+    disclosure,
+    hpa,
+    isolation,
+    limits,
+    order,
+    redis_faults,
+    rolling,
+    throttled,
+    tokens,
+)
 from tests.replicas.disclosure import Disclosing
+from tests.replicas.hpa import Hpa
 from tests.replicas.isolation import Isolation
 from tests.replicas.limits import Limits
 from tests.replicas.order import Ordering
 from tests.replicas.redis_faults import RedisFaults
+from tests.replicas.rolling import Rolling
 from tests.replicas.site import Ground
 from tests.replicas.throttled import Throttling
 from tests.replicas.tokens import Tokens
@@ -109,6 +121,29 @@ async def test_replaced_token_fails_nobody_and_a_revoked_one_is_called_with_once
     assert found.replayed == {"sent": found.dead.total()}
     assert found.others_failed == 0
     assert found.twice == []
+
+
+async def test_workers_are_replaced_one_by_one_and_no_request_fails(ground: Ground) -> None:
+    sizes = Rolling(workers=2, people=20, per_s=40.0, warm_up_s=0.0, quiet_s=2.0, rest_s=0.2)
+    found = await rolling.run(ground, sizes)
+    assert found.while_rolling.count > 0
+    assert (found.before.missing, found.while_rolling.missing) == (0, 0)
+    assert set(found.outcomes) == {"sent"}
+    assert (found.twice, found.lost, found.order.overlaps) == ([], [], 0)
+    assert found.violations == 0
+
+
+@pytest.mark.parametrize(("kind", "scales"), [("burst", True), ("hot", False)])
+async def test_autoscaler_answers_a_burst_of_many_accounts_and_not_one_hot_account(
+    ground: Ground, kind: hpa.Kind, scales: bool
+) -> None:
+    sizes = Hpa(
+        accounts=20, per_account=15, hot=2000, hot_s=6.0, concurrency=6, latency_s=0.2,
+        limit_per_s=10, target=5.0, most=3, sync_s=1.0, stabilization_s=2.0, patience_s=50.0,
+    )  # fmt: skip
+    found = await hpa.run(ground, sizes, kind)
+    assert (found.most_workers > 1) is scales
+    assert (found.missing, found.evidence.sent_more_than_once()) == (0, [])
 
 
 async def test_people_are_told_once_that_a_bot_talks_though_workers_are_killed(

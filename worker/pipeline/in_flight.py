@@ -13,6 +13,7 @@ from worker.core.ask import Ask
 from worker.core.delivery import Delivery
 from worker.core.progress import Progress
 from worker.core.request import AccountId, RequestId, SendRequest
+from worker.core.sendable import InHand, Standing
 from worker.pipeline.permits import Permit
 
 
@@ -48,6 +49,16 @@ class Attempt:
         return self.deliveries[0]
 
     @property
+    def standing(self) -> Standing:
+        """What it is doing."""
+        if self.is_calling:
+            return Standing.CALLING
+        if self.permit.is_waiting:
+            return Standing.NEXT if self.is_in_our_hands else Standing.UNASKED
+        is_done = self.is_in_our_hands and not self.is_slot_unused
+        return Standing.DONE if is_done else Standing.HELD
+
+    @property
     def ask(self) -> Ask:
         """What it says when it asks the gate for the next part."""
         return Ask(
@@ -72,6 +83,20 @@ class InFlight:
 
     def running(self, request: SendRequest) -> Attempt | None:
         return self._attempts.get(request.key)
+
+    def all(self) -> list[InHand]:
+        """Look at each of them."""
+        return [
+            InHand(
+                (first := attempt.deliveries[0]).queue,
+                attempt.standing,
+                attempt.started_at,
+                attempt.request,
+                first.lane,
+                len(attempt.progress.sent),
+            )
+            for attempt in self._attempts.values()
+        ]
 
     @contextmanager
     def holding(self, attempt: Attempt) -> Iterator[None]:

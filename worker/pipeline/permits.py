@@ -55,23 +55,27 @@ class Permit:
 
     A request takes it before it asks the gate, and gives it back for as long as it waits for
     anything but the API. Asked for without one, a slot would often have passed when one was free.
+    `is_waiting` while there is no place for it.
     """
 
-    __slots__ = ("_is_at_door", "_is_held", "_permits")
+    __slots__ = ("_is_at_door", "_is_held", "_permits", "is_waiting")
 
     def __init__(self, permits: Permits) -> None:
         self._permits = permits
         self._is_held = False
         self._is_at_door = False
+        self.is_waiting = False
 
     async def take(self, *, is_urgent: bool = False) -> None:
         """Have it, and be at the door; nothing to do for who is."""
+        self.is_waiting = True
         if not self._is_held:
             await self._permits.calls.acquire(is_urgent=is_urgent)
             self._is_held = True
         if not self._is_at_door:
             await self._permits.door.acquire(is_urgent=is_urgent)
             self._is_at_door = True
+        self.is_waiting = False
 
     def leave_door(self) -> None:
         """Let others to the door: the call has left, or there is something to wait for first."""

@@ -5,7 +5,13 @@ from typing import NamedTuple, Protocol
 
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
-from worker.rabbit.link import CONNECTION_ERRORS, closed, describe, is_own_cancellation
+from worker.rabbit.link import (
+    CONNECTION_ERRORS,
+    closed,
+    describe,
+    heed_cancellation,
+    is_own_cancellation,
+)
 from worker.rabbit.wire.confirms import Confirms, Nacked, Unroutable
 from worker.rabbit.wire.connection import Wire
 from worker.rabbit.wire.properties import Header
@@ -63,6 +69,7 @@ class ConfirmedPublishing:
         """Publish over this connection until it is gone; a channel that closes is replaced."""
         while not wire.is_closed:
             confirms = await open_confirms(wire)
+            heed_cancellation()
             self._wire, self._confirms = wire, confirms
             self._ready.set()
             try:

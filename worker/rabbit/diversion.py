@@ -17,7 +17,12 @@ from worker.core.delivery import Lane
 from worker.core.outcome import Postponed, Wait
 from worker.core.report import Report
 from worker.ports import Clock
-from worker.rabbit.link import CONNECTION_ERRORS, describe, is_own_cancellation
+from worker.rabbit.link import (
+    CONNECTION_ERRORS,
+    describe,
+    heed_cancellation,
+    is_own_cancellation,
+)
 from worker.rabbit.names import Names
 from worker.rabbit.wire.connection import Wire
 
@@ -140,6 +145,7 @@ class Diversion:
         """Bind and unbind over this connection until it is gone."""
         while not wire.is_closed:
             await self.look(wire.connection)
+            heed_cancellation()
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._flood.wait()

@@ -7,7 +7,7 @@ from functools import partial
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 
 from worker.core.delivery import Delivery, Lane
-from worker.rabbit.link import CONNECTION_ERRORS, closed
+from worker.rabbit.link import CONNECTION_ERRORS, closed, heed_cancellation
 from worker.rabbit.message import delivery_of
 from worker.rabbit.mover import Mover
 from worker.rabbit.names import Names
@@ -70,6 +70,7 @@ class Intake:
                     await self._consume(channel, queue)
             if self._is_stopping:
                 await self.stop()
+            heed_cancellation()
             await closed(channel.closing, connection.closing, cancelled)
         finally:
             self._channel = None

@@ -72,10 +72,9 @@ class Link:
                 if is_own_cancellation():
                     raise
                 detail = "closed while in use"
-            if is_own_cancellation():
-                # Before Python 3.13 a task group that ends with an error swallows a cancellation
-                # that comes meanwhile; the worker would go on connecting and never stop.
-                raise asyncio.CancelledError
+            # Before Python 3.13 a task group that ends with an error swallows a cancellation that
+            # comes meanwhile; the worker would go on connecting and never stop.
+            heed_cancellation()
             self._down(detail)
             if asyncio.get_running_loop().time() - started > LONGEST_PAUSE_S:
                 pause_s = FIRST_PAUSE_S
@@ -109,7 +108,10 @@ class Link:
                     await connection.ready()
             except TimeoutError:
                 if self.trouble is None:
-                    self.trouble = f"RabbitMQ has blocked the {self._role} connection (alarm)"
+                    self.trouble = (
+                        f"RabbitMQ has blocked the {self._role} connection: it is short of memory "
+                        "or disk; see `rabbitmq-diagnostics alarms` there"
+                    )
                     self._observer.link_changed(self._role, state="blocked", detail="alarm")
                 continue
             if self.trouble is not None:
@@ -151,6 +153,16 @@ def is_own_cancellation() -> bool:
     """Tell a cancellation of this task from one that aiormq hands to those who wait for it."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def heed_cancellation() -> None:
+    """Raise the cancellation of this task again if it was swallowed on the way.
+
+    Before Python 3.12 a call with a timeout, and so every question to the broker, does that when
+    its answer comes in the same moment; aiormq may make another error of it.
+    """
+    if is_own_cancellation():
+        raise asyncio.CancelledError
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -16,14 +16,23 @@ from worker.rabbit.wire.deliveries import Incoming
 
 
 class Mover:
-    """Publishes to the bulk lane, and acks when the broker has confirmed."""
+    """Publishes to the bulk lane, and acks when the broker has confirmed.
+
+    `on_moved` is told from which queue.
+    """
 
     def __init__(
-        self, names: Names, publishing: ConfirmedPublishing, is_diverted: Callable[[str], bool]
+        self,
+        names: Names,
+        publishing: ConfirmedPublishing,
+        is_diverted: Callable[[str], bool],
+        *,
+        on_moved: Callable[[str], None],
     ) -> None:
         self._bulk = names.bulk
         self._publishing = publishing
         self._is_diverted = is_diverted
+        self._on_moved = on_moved
 
     def moves(self, message: Incoming, *, otherwise: Callable[[Incoming], None]) -> bool:
         """Begin to move a message of an interactive queue; False for one that stays there.
@@ -41,6 +50,7 @@ class Mover:
         if confirmed is None:
             return False
         confirmed.add_done_callback(partial(_moved, message, otherwise))
+        self._on_moved(message.deliver.consumer)
         return True
 
 

@@ -78,6 +78,18 @@ METRICS = (
         ("code_known",),
     ),
     MetricRow("igsend_in_hand", "gauge", "Deliveries taken and not settled yet."),
+    MetricRow(
+        "igsend_sendable_backlog",
+        "gauge",
+        "Requests that could go now, limits considered: this worker's part of it, so add up the "
+        "workers. Calls under way count, what an account's limit holds back does not.",
+    ),
+    MetricRow(
+        "igsend_oldest_sendable_age_seconds",
+        "gauge",
+        "How long the first request that could go has waited in its queue or in hand, estimated; "
+        "of several workers take the greatest.",
+    ),
     MetricRow("igsend_consumers_expected", "gauge", "Consumers this worker should have."),
     MetricRow("igsend_consumers_registered", "gauge", "Consumers the broker has for it now."),
     MetricRow(

@@ -56,6 +56,8 @@ class Gauges:
     consumers_registered: int
     accounts: int
     diverted_accounts: int = 0
+    sendable_backlog: float = 0.0
+    oldest_sendable_age_s: float = 0.0
 
 
 class Metrics:
@@ -103,6 +105,8 @@ class Metrics:
         self._consumers_registered = self._gauge("igsend_consumers_registered")
         self._accounts = self._gauge("igsend_accounts_loaded")
         self._diverted = self._gauge("igsend_diverted_accounts")
+        self._sendable = self._gauge("igsend_sendable_backlog")
+        self._oldest_sendable_s = self._gauge("igsend_oldest_sendable_age_seconds")
         tokens = self._gauge("igsend_tokens_ending")
         self._tokens_ending = {name: tokens.labels(name) for name in HORIZONS_S}
         self._soonest_end = self._gauge("igsend_token_soonest_end_timestamp_seconds")
@@ -174,6 +178,8 @@ class Metrics:
         self._consumers_registered.set(gauges.consumers_registered)
         self._accounts.set(gauges.accounts)
         self._diverted.set(gauges.diverted_accounts)
+        self._sendable.set(round(gauges.sendable_backlog, 1))
+        self._oldest_sendable_s.set(round(gauges.oldest_sendable_age_s, 1))
 
     def show_tokens(self, within: Mapping[str, int], *, soonest_end: float) -> None:
         for name, count in within.items():

@@ -100,6 +100,20 @@ async def test_a_binding_that_nobody_remembers_is_taken_away(broker: Broker) -> 
         assert await lane_of_a_probe(stage) is Lane.INTERACTIVE
 
 
+async def test_it_ends_when_it_is_told_to_in_whatever_it_is_just_doing(broker: Broker) -> None:
+    async with a_stage(broker, has_worker=False) as stage, wire_to(broker.amqp_url) as wire:
+        for turns in range(60):
+            clock = FakeClock()
+            diversion = Diversion(stage.names, clock, observer=FakeObserver())
+            a_flood(clock, diversion)
+            using = asyncio.create_task(diversion.use(wire))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            using.cancel()
+            done, _ = await asyncio.wait([using], timeout=5)
+            assert done, f"it goes on though it was cancelled after {turns} turns of the loop"
+
+
 async def test_without_permission_the_connection_stays(broker: Broker) -> None:
     if broker.server.node is None:
         pytest.skip("only on a private node: it makes a user")
