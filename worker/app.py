@@ -19,7 +19,7 @@ from worker.gate.memory.gate import MemoryGate
 from worker.gate.memory.inspection import MemoryInspector
 from worker.gate.redis.app_bucket import RedisAppBucket
 from worker.gate.redis.gate import RedisGate
-from worker.gate.redis.store import Store
+from worker.gate.redis.store import Store, StoreObserver
 from worker.graph.client import GraphClient
 from worker.graph.conversations import Conversations
 from worker.media.allowed import Allowed
@@ -76,7 +76,7 @@ class Worker:
         self._accounts = accounts
         self._graph = GraphClient(config)
         self._media = WebFiles(Allowed(config.media_allow))
-        self._store = _store_of(config)
+        self._store = _store_of(config, self._reporting.metrics)
         self._gate = self._gate_of(config, clock)
         self._inspection = self._inspection_of(config, clock)
         self._publisher = RabbitPublisher(
@@ -325,11 +325,14 @@ class Worker:
             in_hand=self._consumer.in_hand,
             accounts=self._accounts.count,
             diverted_accounts=len(self._diverted),
+            closed=self._gate.closed(),
             sendable_backlog=backlog,
             oldest_sendable_age_s=oldest_s,
         )
 
 
-def _store_of(config: Config) -> Store | None:
+def _store_of(config: Config, observer: StoreObserver) -> Store | None:
     url = config.gate_url.get_secret_value()
-    return None if url == "memory://" else Store(url, probe_key=f"{config.prefix}:probe")
+    if url == "memory://":
+        return None
+    return Store(url, probe_key=f"{config.prefix}:probe", observer=observer)

@@ -10,7 +10,7 @@ from worker.core.request import Author, SendRequest
 # The number of the disclosure among the parts of a request; the producer's begin with 0.
 OPENING = -1
 LAPSE = Disclosure("You are talking to our bot.", after_s=30.0)
-# From the decision to the call: what is waited for in hand, and a stalled loop.
+# From one script to the next: the gate notes and decides by its own clock.
 _SLACK_S = 5.0
 
 
@@ -29,6 +29,11 @@ class Openings:
 
     faults: list[str]
     _last: dict[tuple[str, str], Spoken] = field(default_factory=dict)
+    _decided_at: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def decided(self, request: SendRequest, *, now: float) -> None:
+        """The gate has said whether it is told. The call may be long in coming: for a place."""
+        self._decided_at[request.key] = now
 
     def taken(self, request: SendRequest, account: Account, number: int, *, now: float) -> None:
         lapse_s, name = lapse_of(request, account), f"{request.key}/{number}"
@@ -38,7 +43,7 @@ class Openings:
             return
         last = self._last.get(request.conversation)
         self._last[request.conversation] = Spoken(request, now)
-        since_s = None if last is None else now - last.at
+        since_s = None if last is None else self._decided_at[request.key] - last.at
         is_bot = last is not None and last.request.author is Author.AUTOMATION
         if number == OPENING:
             is_early = since_s is not None and since_s < lapse_s - _SLACK_S

@@ -78,6 +78,8 @@ class Watch:
             self.faults.append(f"{request.key} is granted a slot in the past")
         if is_first and ask.deadline is not None and slot > ask.deadline + _EXACT_S:
             self.faults.append(f"{request.key} is granted a slot after its deadline")
+        if is_first:
+            self.openings.decided(request, now=now)
         grant = Grant(request, account, worker, now, slot, ask.deadline)
         self.granted[request.key] = grant
         self.calls.grant(grant, now=now)

@@ -45,6 +45,8 @@ def a_request(**fields: object) -> SendRequest:
 class WholeGate(Gate, Ledger, ReadLimit, Protocol):
     """All that a gate is."""
 
+    def closed(self) -> dict[str, int]: ...
+
 
 class World:
     """One worker's gate. `other` worlds are further workers on the same memory."""

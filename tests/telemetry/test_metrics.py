@@ -1,5 +1,7 @@
 """The metrics are as their table says, all there from the start, and none is per account."""
 
+from pathlib import Path
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -25,6 +27,7 @@ FAMILIES = {
     if family.name.startswith("igsend_")
 }
 ERROR = an_error()
+ROOT = Path(__file__).absolute().parents[2]
 
 
 def test_table_lists_exactly_the_metrics_that_a_scrape_shows() -> None:
@@ -112,3 +115,41 @@ def test_gauges_show_the_last_moment() -> None:
 
 def test_process_metrics_come_along() -> None:
     assert b"process_resident_memory_bytes" in some_metrics().exposition()
+
+
+def test_calls_of_the_gate_are_counted_with_their_time() -> None:
+    metrics = some_metrics()
+    metrics.gate_answered(after_s=0.004)
+    metrics.gate_failed()
+    assert sample(metrics, "igsend_gate_call_seconds_sum") == 0.004
+    assert sample(metrics, "igsend_gate_errors_total") == 1
+
+
+@pytest.mark.parametrize(
+    ("published_s", "count"), [(None, 0), (1.5, 1), (-0.4, 1), (-3600.0, 0), (1.7e9, 0)]
+)
+def test_time_since_publishing_counts_where_a_producer_told_it(
+    published_s: float | None, count: int
+) -> None:
+    metrics = some_metrics()
+    metrics.request_accepted(Lane.BULK, after_s=0.5, published_s=published_s)
+    assert sample(metrics, "igsend_accepted_seconds_count", lane="bulk") == 1
+    found = sample(metrics, "igsend_published_to_accepted_seconds_count", lane="bulk")
+    assert found == count
+
+
+def test_closed_accounts_are_shown_by_why() -> None:
+    metrics = some_metrics()
+    metrics.show(Gauges(0, 0, 0, 0, closed={"refused": 2, "throttled": 0, "app": 1}))
+    assert sample(metrics, "igsend_closed_accounts", why="refused") == 2
+    assert sample(metrics, "igsend_closed_accounts", why="app") == 1
+
+
+def test_operators_find_every_metric_in_their_pages() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    section = page.partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    assert rows == [
+        f"| `{row.name}` | {row.kind} | {', '.join(row.labels)} | {row.meaning} |"
+        for row in METRICS
+    ]

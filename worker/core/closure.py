@@ -3,6 +3,9 @@
 The rules both gates follow; each keeps the state in its own way.
 """
 
+# Why nobody may call an account; "app" is for all of them.
+CLOSED = ("refused", "throttled", "app")
+
 # A throttle without the API's own estimate: 5 s, doubling up to 5 min while it goes on. Calls
 # made while throttled count too and lengthen the block (Meta, "Rate Limits").
 FIRST_COOLDOWN_S = 5.0

@@ -64,6 +64,30 @@ METRICS = (
         ("lane",),
     ),
     MetricRow(
+        "igsend_published_to_accepted_seconds",
+        "histogram",
+        "The same from the moment of publishing, where the producer gave its messages a timestamp "
+        "(whole seconds, by its clock).",
+        ("lane",),
+    ),
+    MetricRow(
+        "igsend_gate_call_seconds",
+        "histogram",
+        "Calls of Redis by the gate, from the request's question to the answer; none with memory.",
+    ),
+    MetricRow(
+        "igsend_gate_errors_total",
+        "counter",
+        "Calls of Redis that failed: it was away, too slow, or refused them.",
+    ),
+    MetricRow(
+        "igsend_closed_accounts",
+        "gauge",
+        "Accounts that nobody may call now, as far as this worker knows: refused by the API, or "
+        "throttled; app counts 1 while all are.",
+        ("why",),
+    ),
+    MetricRow(
         "igsend_api_call_seconds",
         "histogram",
         "Calls to the API, by what they came to.",

@@ -1,11 +1,12 @@
 """The metrics themselves, in a registry of their own. What they mean: metric_table.py."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
+from worker.core.closure import CLOSED
 from worker.core.delivery import Lane
 from worker.core.outcome import Wait
 from worker.core.reason import Reason
@@ -37,7 +38,11 @@ _RESULTS: dict[type[SendResult], str] = {
 _CALL_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30, 60, 100)
 # From a prompt reply to one that waited for the end of a seven-day window.
 _ACCEPTED_BUCKETS = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400, 604800)
+_GATE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
 _LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+# A time stamp that is further off was never meant as the moment of publishing.
+_CLOCKS_APART_S, _OLDEST_S = 60.0, 30 * 86400.0
 
 _ENDINGS = (
     (OutcomeClass.SENT, None),
@@ -56,6 +61,7 @@ class Gauges:
     consumers_registered: int
     accounts: int
     diverted_accounts: int = 0
+    closed: Mapping[str, int] = field(default_factory=dict)
     sendable_backlog: float = 0.0
     oldest_sendable_age_s: float = 0.0
 
@@ -95,6 +101,7 @@ class Metrics:
         self._retries = self._counter("igsend_retries_total")
         self._handed_back = self._counter("igsend_handed_back_total")
         self._publishes_repeated = self._counter("igsend_publishes_repeated_total")
+        self._gate_errors = self._counter("igsend_gate_errors_total")
         self._replies_dropped = self._counter("igsend_replies_dropped_total")
         self._mishaps = self._counter("igsend_mishaps_total")
 
@@ -107,6 +114,8 @@ class Metrics:
         self._diverted = self._gauge("igsend_diverted_accounts")
         self._sendable = self._gauge("igsend_sendable_backlog")
         self._oldest_sendable_s = self._gauge("igsend_oldest_sendable_age_seconds")
+        closed = self._gauge("igsend_closed_accounts")
+        self._closed = {why: closed.labels(why) for why in CLOSED}
         tokens = self._gauge("igsend_tokens_ending")
         self._tokens_ending = {name: tokens.labels(name) for name in HORIZONS_S}
         self._soonest_end = self._gauge("igsend_token_soonest_end_timestamp_seconds")
@@ -120,6 +129,9 @@ class Metrics:
         self._api_call_s = {result: calls.labels(name) for result, name in _RESULTS.items()}
         accepted = self._histogram("igsend_accepted_seconds", _ACCEPTED_BUCKETS)
         self._accepted_s = {lane: accepted.labels(lane.value) for lane in Lane}
+        published = self._histogram("igsend_published_to_accepted_seconds", _ACCEPTED_BUCKETS)
+        self._published_s = {lane: published.labels(lane.value) for lane in Lane}
+        self._gate_call_s = self._histogram("igsend_gate_call_seconds", _GATE_BUCKETS)
         self._loop_lag_s = self._histogram("igsend_loop_lag_seconds", _LAG_BUCKETS)
 
     def exposition(self) -> bytes:
@@ -135,8 +147,13 @@ class Metrics:
         """Count a sent, failed, held or duplicate request; any other status is a KeyError."""
         self._outcomes[status, reason].inc()
 
-    def request_accepted(self, lane: Lane, *, after_s: float) -> None:
+    def request_accepted(
+        self, lane: Lane, *, after_s: float, published_s: float | None = None
+    ) -> None:
+        """Both from then to the acceptance; `published_s` None where nobody said when that was."""
         self._accepted_s[lane].observe(max(0.0, after_s))
+        if published_s is not None and -_CLOCKS_APART_S < published_s < _OLDEST_S:
+            self._published_s[lane].observe(max(0.0, published_s))
 
     def attempt_made(self) -> None:
         self._attempts.inc()
@@ -163,6 +180,12 @@ class Metrics:
     def api_call_answered(self, result: SendResult, *, after_s: float) -> None:
         self._api_call_s[type(result)].observe(after_s)
 
+    def gate_answered(self, *, after_s: float) -> None:
+        self._gate_call_s.observe(after_s)
+
+    def gate_failed(self) -> None:
+        self._gate_errors.inc()
+
     def publish_repeated(self) -> None:
         self._publishes_repeated.inc()
 
@@ -178,6 +201,8 @@ class Metrics:
         self._consumers_registered.set(gauges.consumers_registered)
         self._accounts.set(gauges.accounts)
         self._diverted.set(gauges.diverted_accounts)
+        for why, count in gauges.closed.items():
+            self._closed[why].set(count)
         self._sendable.set(round(gauges.sendable_backlog, 1))
         self._oldest_sendable_s.set(round(gauges.oldest_sendable_age_s, 1))
 

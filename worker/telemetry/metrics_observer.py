@@ -31,8 +31,11 @@ class MetricsObserver:
                 first_seen = outcome.progress.first_seen
                 since = report.started_at if first_seen is None else first_seen
                 self._metrics.request_ended(class_of(outcome), None)
+                published = report.delivery.properties.timestamp
                 self._metrics.request_accepted(
-                    report.delivery.lane, after_s=outcome.accepted_at - since
+                    report.delivery.lane,
+                    after_s=outcome.accepted_at - since,
+                    published_s=None if published is None else outcome.accepted_at - published,
                 )
             case Dead() as outcome:
                 self._metrics.request_ended(class_of(outcome), outcome.reason)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from worker.core.account import Account
 from worker.core.admission import Closed
-from worker.core.closure import ASK_AGAIN_S, PROBE_S, cooldown_s
+from worker.core.closure import ASK_AGAIN_S, CLOSED, PROBE_S, cooldown_s
 from worker.core.secret import Secret
 from worker.core.send_result import GraphError, Refused, Throttled
 from worker.gate.memory.outage import Outage
@@ -127,6 +127,18 @@ class Closures:
             for name, closure in self._closures.items()
             if closure.until > now
         }
+
+    def counted(self, *, now: float) -> dict[str, int]:
+        """Count the closures by why (CLOSED)."""
+        counts = dict.fromkeys(CLOSED, 0)
+        for name, closure in self._closures.items():
+            if name == APP:
+                counts["app"] = 1
+            elif closure.is_final:
+                counts["refused"] += 1
+            elif closure.until > now:
+                counts["throttled"] += 1
+        return counts
 
     def _cool(self, name: str, error: GraphError, asked_s: float | None, *, now: float) -> float:
         before = self._closures.get(name)

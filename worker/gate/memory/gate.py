@@ -327,6 +327,10 @@ class MemoryGate:
         if grant is not None:
             self._rates.give_back(grant)
 
+    def closed(self) -> dict[str, int]:
+        """Count what is closed now, by why (CLOSED)."""
+        return self._closures.counted(now=self._clock.now())
+
     def status(self) -> dict[str, object]:
         """What the status page shows: closed accounts and sizes."""
         closed = self._closures.listed(now=self._clock.now())

@@ -46,6 +46,7 @@ from worker.gate.redis.codec import (
     unpack_progress,
 )
 from worker.gate.redis.failure import StoreUnavailable
+from worker.gate.redis.news import News
 from worker.gate.redis.platform import Platform, PlatformState, cooldowns_s
 from worker.gate.redis.redis_time import RedisTime
 from worker.gate.redis.store import Store
@@ -99,7 +100,7 @@ class RedisGate:
         self._held: dict[tuple[str, str], Held] = {}
         # By the digest of the id alone, which is what a wake-up names; accounts may share ids.
         self._waiting: defaultdict[bytes, list[asyncio.Event]] = defaultdict(list)
-        self._closed: dict[str, float] = {}
+        self._news = News(clock.now)
 
     @property
     def trouble(self) -> str | None:
@@ -207,7 +208,7 @@ class RedisGate:
     ) -> Go:
         slot = _slot(answer)
         # Whoever is granted one may use it, be it to ask whether the account is open again.
-        self._closed.pop(request.account_id, None)
+        self._news.opened(request.account_id)
         self._arguments.note_birth(request.account_id, answer[6].decode())
         self._held[request.key] = Held(request, nonce, self._clock.now(), len(progress.sent), slot)
         return Go(self._time.here(float(answer[2])), progress)
@@ -257,11 +258,7 @@ class RedisGate:
     def is_closed(self, account_id: AccountId) -> bool:
         if self._platform.state.is_closed and not self._platform.state.is_probed:
             return True
-        until = self._closed.get(account_id)
-        if until is not None and until <= self._clock.now():
-            del self._closed[account_id]
-            until = None
-        return until is not None
+        return self._news.is_closed(account_id)
 
     async def close(self, ask: Ask, result: Throttled | Refused) -> Closed | NotYet:
         now, error = self._clock.now(), result.error
@@ -280,14 +277,15 @@ class RedisGate:
                 "again_s": ASK_AGAIN_S,
                 "kind": kind,
             }
-            self._closed[ask.request.account_id] = now + ASK_AGAIN_S
+            self._news.closed(ask.request.account_id, until=now + ASK_AGAIN_S, why="refused")
             await self._scripts.insist(scripts.CLOSE, ask.request, facts, pack_error(error))
             return Closed(error)
         if result.scope is Scope.APP:
             state = await lasting(lambda: self._platform.throttle(error, result.retry_after_s))
             return await self._delay(ask, state.until)
         # At once, not only when the message comes back around.
-        self._closed[ask.request.account_id] = now + cooldowns_s(result.retry_after_s)[0]
+        until = now + cooldowns_s(result.retry_after_s)[0]
+        self._news.closed(ask.request.account_id, until=until, why="throttled")
         facts = self._arguments.of_closing(ask) | {"cooldowns": cooldowns_s(result.retry_after_s)}
         return self._postponed(
             await self._scripts.insist(scripts.CLOSE, ask.request, facts, pack_error(error))
@@ -349,6 +347,10 @@ class RedisGate:
         )
         return self._time.here(float(answer[2])) if answer[0] == b"go" else None
 
+    def closed(self) -> dict[str, int]:
+        """Count what is closed now as far as this worker has heard, by why (CLOSED)."""
+        return self._news.counted() | {"app": int(self._platform.state.is_closed)}
+
     def status(self) -> dict[str, object]:
         """What the status page shows: how this worker sees the app, and what it has in hand."""
         state = self._platform.state
@@ -362,8 +364,8 @@ class RedisGate:
         await lasting(lambda: self._platform.went_well(account_id, nonce, now=self._clock.now()))
 
     def _hear(self, message: bytes) -> None:
-        account_id, _, until = message.decode().partition(" ")
-        self._closed[account_id] = self._time.here(float(until))
+        account_id, until, why = message.decode().split(" ")
+        self._news.closed(account_id, until=self._time.here(float(until)), why=why)
 
     def _wake(self, digest: bytes) -> None:
         for called in self._waiting.get(digest, ()):

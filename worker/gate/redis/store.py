@@ -1,8 +1,9 @@
 """Calls of Lua scripts on the Redis (or Valkey, or cluster of either) that all workers share."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from worker.gate.redis.address import Address
 from worker.gate.redis.call import Argument, Call
@@ -24,6 +25,14 @@ class BecameClusterError(Exception):
     """A Redis that was none before answers as a node of a cluster."""
 
 
+class StoreObserver(Protocol):
+    """Told of every call."""
+
+    def gate_answered(self, *, after_s: float) -> None: ...
+
+    def gate_failed(self) -> None: ...
+
+
 class Store:
     """Heals by itself; while Redis is away each call fails at once, none waits in a queue.
 
@@ -32,8 +41,14 @@ class Store:
     """
 
     def __init__(
-        self, url: str, *, timeout_s: float = TIMEOUT_S, probe_key: str = "ig:probe"
+        self,
+        url: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        probe_key: str = "ig:probe",
+        observer: StoreObserver | None = None,
     ) -> None:
+        self._observer = observer
         self._address = Address.of(url, timeout_s=timeout_s)
         self._probe_key = probe_key
         self._served_by: Lane | Cluster | None = None
@@ -63,6 +78,18 @@ class Store:
         return await self._answer(Call.plain(keys, command))
 
     async def _answer(self, call: Call) -> Any:
+        asked_at = time.perf_counter()
+        try:
+            answer = await self._answered(call)
+        except StoreUnavailable:
+            if self._observer is not None:
+                self._observer.gate_failed()
+            raise
+        if self._observer is not None:
+            self._observer.gate_answered(after_s=time.perf_counter() - asked_at)
+        return answer
+
+    async def _answered(self, call: Call) -> Any:
         try:
             self._lane_of(call.keys).add(call)
         except StoreUnavailable:

@@ -12,7 +12,7 @@ if ask.final then
     'token', ask.token, 'probed', '0', 'kind', ask.kind, 'since', text(now), 'strikes', 1,
     'cools', cools or '0')
   expire(P .. 'c', 2 * ask.again_s)
-  redis.call('PUBLISH', ask.closings, ask.account .. ' ' .. text(opens_at))
+  redis.call('PUBLISH', ask.closings, ask.account .. ' ' .. text(opens_at) .. ' refused')
   return {'closed', text(now), failure}
 end
 
@@ -36,5 +36,5 @@ end
 redis.call('HSET', P .. 'c', 'until', text(opens_at), 'error', failure, 'final', '0',
   'token', '', 'probed', '0', 'kind', '', 'since', text(now), 'strikes', strikes)
 expire(P .. 'c', opens_at - now + 3600)
-redis.call('PUBLISH', ask.closings, ask.account .. ' ' .. text(opens_at))
+redis.call('PUBLISH', ask.closings, ask.account .. ' ' .. text(opens_at) .. ' throttled')
 return {'not yet', text(now), text(park(ask.paces[ask.sent + 1], opens_at)), 'cooldown'}
