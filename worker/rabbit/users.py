@@ -60,9 +60,7 @@ def users_of(prefix: str) -> tuple[User, ...]:
     )
 
 
-def user_definitions(
-    prefix: str, *, vhost: str, passwords: Mapping[str, str]
-) -> dict[str, object]:
+def user_definitions(prefix: str, *, vhost: str, passwords: Mapping[str, str]) -> dict[str, object]:
     """Write the users as definitions; `passwords` has those known by the name of the user.
 
     A user without one has an empty hash, with which RabbitMQ lets nobody in.
