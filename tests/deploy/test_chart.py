@@ -19,6 +19,7 @@ from tests.deploy.tools import (
     run,
 )
 from worker.config import Config, variable
+from worker.rabbit.users import User, users_of
 from worker.telemetry.health import PATHS
 
 VALUES = {
@@ -277,6 +278,23 @@ def test_topology_is_declared_before_the_workers_change() -> None:
     assert "serviceAccountName" not in pod
     assert all("envFrom" not in each for each in pod["containers"])
     assert of_kind(documents(rendered("--set", "topology.declare=false")), "Job") == []
+
+
+def test_users_of_the_chart_are_those_of_the_table() -> None:
+    (shipped,) = documents((CHART / "files" / "users.yaml").read_text())
+    assert [
+        User(
+            user["name"],
+            configure=user["configure"].replace("<prefix>", r"a\.b"),
+            write=user["write"].replace("<prefix>", r"a\.b"),
+            read=user["read"].replace("<prefix>", r"a\.b"),
+            tags=tuple(user.get("tags", ())),
+        )
+        for user in shipped["users"]
+    ] == list(users_of("a.b"))
+    prefixed = documents(rendered(*VALUES["everything"]))
+    written = [each["spec"]["permissions"]["write"] for each in of_kind(prefixed, "Permission")]
+    assert written == [user.write for user in users_of("ig.eu")]
 
 
 def test_autoscaler_sets_the_number_alone() -> None:

@@ -1,6 +1,7 @@
 """`igsend topology`: show, declare, check or export exchanges, queues and bindings."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import orjson
@@ -16,6 +17,7 @@ from worker.rabbit.declare import check as check_topology
 from worker.rabbit.declare import declare as declare_topology
 from worker.rabbit.names import Names
 from worker.rabbit.topology import Topology, definitions_of, topology_of
+from worker.rabbit.users import user_definitions, users_of
 
 app = typer.Typer(no_args_is_help=True, help="Exchanges, queues and bindings on the broker.")
 
@@ -92,6 +94,44 @@ def export(
 ) -> None:
     """Print the topology as definitions JSON, for `rabbitmqctl import_definitions`."""
     _print_json(definitions_of(_wanted(config_from_environment()), vhost=vhost))
+
+
+@app.command()
+def users(
+    vhost: Annotated[str, typer.Option(help="The vhost they may use.")] = "/",
+    passwords: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="A file per user (producer, worker, ...) with its password; only hashes are "
+            "printed. A user without a file cannot log in.",
+        ),
+    ] = None,
+) -> None:
+    """Print the least-privilege users as definitions, for `rabbitmqctl import_definitions`."""
+    prefix = config_from_environment().prefix
+    known = {} if passwords is None else _passwords_in(passwords, prefix)
+    _print_json(user_definitions(prefix, vhost=vhost, passwords=known))
+
+
+def _passwords_in(folder: Path, prefix: str) -> dict[str, str]:
+    names = [user.name for user in users_of(prefix)]
+    found = {}
+    for file in (folder / name for name in names):
+        try:
+            found[file.name] = file.read_text().strip()
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise CommandFailed(f"--passwords: cannot read {file}: {why}") from None
+        if not found[file.name]:
+            raise CommandFailed(f"--passwords: {file} is empty; write the password into it")
+    if not found:
+        raise CommandFailed(
+            f"--passwords: {folder} has none of the files {', '.join(names)}; write at least one"
+        )
+    return found
 
 
 async def _declare(config: Config, topology: Topology) -> None:
