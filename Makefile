@@ -73,6 +73,11 @@ test-brokers: ## Run the tests that need a broker on RabbitMQ 4.0 and 4.3 too (r
 	@scripts/setup tests
 	@scripts/newer-brokers tests/integration tests/e2e tests/chaos tests/dead_letters $(ARGS)
 
+.PHONY: image-replay
+image-replay: ## Follow the steps of deploy/Dockerfile without an engine, and try what they make
+	@scripts/setup python
+	@$(BIN)/python -m tests.deploy.replay_image
+
 .PHONY: lock
 lock: ## Write requirements.lock anew from pyproject.toml (UPGRADE=1 takes newer releases)
 	@scripts/setup python
@@ -84,6 +89,10 @@ lock: ## Write requirements.lock anew from pyproject.toml (UPGRADE=1 takes newer
 		--generate-hashes --strip-extras \
 		--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 		$(if $(UPGRADE),--upgrade) --output-file scripts/deploy-tools.lock
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile pyproject.toml --quiet --constraint requirements.lock \
+		--generate-hashes --strip-extras \
+		--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--output-file deploy/requirements.lock
 
 .PHONY: clean
 clean: ## Remove .venv, caches and build results
