@@ -4,8 +4,10 @@ import re
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.tools import CHART, ROOT, documents, run
+from tests.telemetry.samples import some_metrics
 from worker.telemetry.metric_table import METRICS
 
 ALERTS = CHART / "files" / "alerts.yaml"
@@ -19,6 +21,36 @@ OF_THE_BROKER = {
     "rabbitmq_global_messages_dead_lettered_expired_total",
     "rabbitmq_global_messages_dead_lettered_rejected_total",
 }
+
+
+_EXPORTED = [
+    sample
+    for family in text_string_to_metric_families(some_metrics().exposition().decode())
+    for sample in family.samples
+]
+# What Prometheus itself adds to each series in Kubernetes (and deploy/compose/prometheus.yml).
+TARGET_LABELS = {"namespace", "pod"}
+
+
+def is_exported(name: str, selector: str) -> bool:
+    """Whether a worker has a series that the selector of a query matches."""
+    wanted = [
+        (label, operator, value)
+        for label, operator, value in re.findall(r'(\w+)\s*(=~|!=|!~|=)\s*"([^"]*)"', selector)
+        if label not in TARGET_LABELS
+    ]
+    return any(
+        sample.name == name
+        and all(_matches(sample.labels.get(label, ""), *test) for label, *test in wanted)
+        for sample in _EXPORTED
+    )
+
+
+def _matches(value: str, operator: str, wanted: str) -> bool:
+    is_same = (
+        value == wanted if operator in {"=", "!="} else re.fullmatch(wanted, value) is not None
+    )
+    return is_same == (operator in {"=", "=~"})
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +108,9 @@ def test_each_says_how_bad_it_is_and_has_a_page_that_exists(alerts: list[dict[st
         assert annotations["description"]
         assert annotations["runbook_url"] == f"docs/operations.md#{rule['alert'].lower()}"
         assert rule["alert"] in headings
+
+
+def test_values_of_labels_are_those_that_a_worker_exports(alerts: list[dict[str, Any]]) -> None:
+    for rule in alerts:
+        for name, selector in re.findall(r"\b(igsend_\w+)\{([^}]*)\}", rule["expr"]):
+            assert is_exported(name, selector), f"{rule['alert']}: {name}{{{selector}}}"

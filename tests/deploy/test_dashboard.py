@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.test_alerts import OF_THE_BROKER
+from tests.deploy.test_alerts import OF_THE_BROKER, TARGET_LABELS, is_exported
 from tests.deploy.tools import CHART, run
 from worker.telemetry.metric_table import METRICS
 
@@ -15,8 +15,6 @@ BOARD: dict[str, Any] = json.loads((CHART / "files" / "dashboard.json").read_tex
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
 
-# What Prometheus itself adds to each series in Kubernetes (and deploy/compose/prometheus.yml).
-TARGET_LABELS = {"namespace", "pod"}
 LABELS = {row.name: {*row.labels, *TARGET_LABELS} for row in METRICS}
 for _row in METRICS:
     if _row.kind == "histogram":
@@ -34,6 +32,7 @@ def test_query_names_metrics_and_labels_that_exist(query: str) -> None:
         assert name in LABELS
         known |= LABELS[name]
         assert set(re.findall(r"(\w+)\s*(?:=~|!=|!~|=)", selector)) <= LABELS[name]
+        assert name.startswith("rabbitmq_") or is_exported(name, selector)
     for group in re.findall(r"\bby \(([^)]*)\)", query):
         assert {label.strip() for label in group.split(",")} <= known
 
