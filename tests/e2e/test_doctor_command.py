@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,19 @@ from redis.asyncio import Redis
 
 from tests.integration.gate.redis_servers import redis_cluster
 from tests.support.commands import IGSEND, Finished, igsend, run
-from tests.support.nodes import Broker, require_redis
+from tests.support.nodes import Broker, installation, require_redis
 from tests.support.system import running_sandbox, settings_for, token_files
+from tests.support.waiting import eventually
 from worker.config import Config, variable
+from worker.core.progress import rfc3339
+from worker.local.rabbitmq import private_rabbitmq
 from worker.local.redis import RedisNode, private_redis
 
 pytestmark = pytest.mark.broker
 
-PARTS = ["accounts", "API", "broker", "topology", "gate", "open files"]
+PARTS = [
+    "accounts", "tokens", "API", "broker", "publishing", "topology", "gate", "open files", "memory",
+]  # fmt: skip
 TOKEN = "IGAAdoctorsToken"
 
 
@@ -107,7 +113,7 @@ async def test_a_part_that_fails_is_named_with_advice(settings: Mapping[str, str
         assert "geheim" not in done.out
 
 
-GATE_PARTS = ["gate", "gate memory", "gate persistence"]
+GATE_PARTS = ["gate", "gate memory", "gate persistence", "gate latency", "gate clock"]
 
 
 def gate_checks(done: Finished) -> dict[str, tuple[str, str]]:
@@ -218,3 +224,41 @@ async def test_a_queue_with_other_arguments_fails_although_the_worker_declares(
     assert found["found"].startswith(f"1 wrong: queue {broker.prefix}.bulk.v1: x-")
     assert found["advice"] == "igsend topology check"
     assert json.dumps(done.json).count('"fail"') == 1
+
+
+async def test_tokens_that_end_are_told(settings: Mapping[str, str], tmp_path: Path) -> None:
+    def accounts(*ends_in_days: float) -> str:
+        path = tmp_path / f"{len(ends_in_days)}.json"
+        now = time.time()
+        entries = {
+            str(number): {"token": TOKEN, "expires_at": rfc3339(now + days * 86_400)}
+            for number, days in enumerate(ends_in_days)
+        }
+        path.write_text(json.dumps({"accounts": entries}))
+        return str(path)
+
+    near = await doctor(settings, "--json", ACCOUNTS=accounts(50, 5))
+    assert (near.code, checks(near)["tokens"]["verdict"]) == (0, "warn")
+    assert checks(near)["tokens"]["advice"] == "igsend accounts refresh"
+    ended = await doctor(settings, "--json", ACCOUNTS=accounts(50, 5, -1))
+    assert (ended.code, checks(ended)["tokens"]["verdict"]) == (1, "fail")
+    assert "1 have ended, 2 first" in checks(ended)["tokens"]["found"]
+
+
+async def test_a_broker_that_takes_nothing_is_told(settings: Mapping[str, str]) -> None:
+    async with private_rabbitmq(installation=installation()) as node:
+        own = {**settings, "IGSEND_AMQP_URL": node.amqp_url, "IGSEND_PREFIX": "ig"}
+        assert (await igsend("topology", "declare", settings=own)).code == 0
+        well = await doctor(own, "--json")
+        assert checks(well)["publishing"]["found"] == "the broker confirms"
+        await node.control("set_vm_memory_high_watermark", "absolute", "1")
+        said: list[str] = []
+
+        async def is_told() -> bool:
+            publishing = checks(await doctor(own, "--json"))["publishing"]
+            said.append(publishing["found"])
+            return bool(publishing["verdict"] == "fail")
+
+        # The broker looks at its memory every few seconds.
+        await eventually(is_told)
+        assert "an alarm of memory or disk" in said[-1]

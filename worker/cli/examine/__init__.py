@@ -1,0 +1,1 @@
+"""What `igsend doctor` looks at, a module for each part."""
