@@ -248,6 +248,10 @@ async def listen(system: System, found: Evidence) -> None:
         "accounts ls": ("accounts", "ls"),
         "accounts ls --json": ("accounts", "ls", "--json"),
         "accounts show": ("accounts", "show", REVOKED),
+        "accounts check": ("accounts", "check"),
+        "accounts check --json": ("accounts", "check", "--json"),
+        "accounts refresh": ("accounts", "refresh", FIRST, REVOKED),
+        "accounts refresh --json": ("accounts", "refresh", SECOND, REVOKED, "--json"),
         "why": ("why", "taken"),
         "why --json": ("why", "taken", "--json"),
         "topology show": ("topology", "show"),
@@ -265,6 +269,10 @@ async def listen(system: System, found: Evidence) -> None:
         found.said[f"outcome {name}"] = json.dumps(outcome | {"metadata": None})
     closed = found.said["accounts show"]
     assert "closed" in closed, "the account is closed, and its token is still not shown"
+    for name in ("accounts check", "accounts check --json"):
+        assert FIRST in found.said[name], "the API was asked about the token"
+    for name in ("accounts refresh", "accounts refresh --json"):
+        assert REVOKED in found.said[name], "what became of the refused token is told"
 
 
 # Everything else is invalid.

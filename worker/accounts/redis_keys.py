@@ -8,7 +8,12 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import (
+    AskError,
+    ClusterCrossSlotError,
+    ClusterDownError,
+    RedisError,
+)
 
 from worker.accounts.entry import account_from_json
 from worker.accounts.origin import (
@@ -23,6 +28,9 @@ from worker.accounts.origin import (
 from worker.accounts.reading import ACCOUNT_ID, AccountsError
 
 _SCANNED_AT_ONCE = 1000
+
+# What only a node of a cluster answers; MovedError is an AskError.
+_ANSWERS_OF_CLUSTERS = (AskError, ClusterCrossSlotError, ClusterDownError)
 
 
 class RedisKeys:
@@ -87,6 +95,11 @@ class RedisKeys:
             return Unusable(str(error))
 
     def _unavailable(self, error: BaseException) -> OriginUnavailable:
+        if isinstance(error, _ANSWERS_OF_CLUSTERS):
+            return OriginUnavailable(
+                f"IGSEND_ACCOUNTS={self.shown}: this is a node of a Redis Cluster, which cannot be "
+                "the source of accounts; name a Redis that is no cluster"
+            )
         if isinstance(error, TimeoutError):
             why = f"no answer within {self._timeout_s:g} s (IGSEND_ACCOUNTS_TIMEOUT_S)"
         else:
