@@ -70,7 +70,7 @@ async def _publishing(config: Config, names: Names) -> Line:
     try:
         async with asyncio.timeout(CONFIRM_S), wire_connection_to(config) as connection:
             channel = await connection.channel(publisher_confirms=True)
-            # The broker blocks a connection once it publishes: the first message still gets through.
+            # A connection is blocked once it publishes: the first message still gets through.
             for _ in range(2):
                 await channel.basic_publish(b"", exchange=names.dead, routing_key="probe")
     except TimeoutError:
