@@ -1,6 +1,7 @@
 """`igsend accounts ls|show` beside a running worker, whose gate is its memory or a Redis."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ QUIET, THROTTLED, REFUSED = "17841400000000071", "17841400000000072", "178414000
 TOKENS = {account: f"IGAA{account[-2:]}secret" for account in (QUIET, THROTTLED, REFUSED)}
 ACCOUNT_FIELDS = {
     "account_id", "now", "state", "closure", "app", "parked", "next_slot", "margin", "buckets",
-    "conversations", "bulk_share",
+    "conversations", "bulk_share", "settings",
 }  # fmt: skip
 BUCKETS = {"text", "media", "private_reply", "live_reply", "conversations"}
 NOWHERE = {"IGSEND_HTTP_HOST": "127.0.0.1", "IGSEND_HTTP_PORT": "1"}
@@ -190,3 +191,28 @@ async def test_worker_on_redis_does_not_tell_what_is_not_its_own(
         asked = await accounts(system, "ls", IGSEND_GATE_URL="memory://")
     assert asked.code == 1
     assert "is no worker with IGSEND_GATE_URL=memory://" in asked.err
+
+
+async def test_show_tells_what_the_source_says_of_an_account(tmp_path: Path, redis: str) -> None:
+    source = tmp_path / "accounts.json"
+    disclosure = {"text": "You are talking to our bot.", "texts": {"de": "…"}, "after_s": 60}
+    own = {"token": "IGAAshown", "check_media": True, "disclosure": disclosure}
+    source.write_text(json.dumps({"accounts": {"4711": own, "4712": {"token": "IGAAplain"}}}))
+    settings = {"IGSEND_ACCOUNTS": str(source), "IGSEND_GATE_URL": redis}
+    shown, told, plain = await asyncio.gather(
+        igsend("accounts", "show", "4711", "--json", settings=settings),
+        igsend("accounts", "show", "4711", settings=settings),
+        igsend("accounts", "show", "4712", settings=settings),
+    )
+    assert shown.json["settings"] == {
+        "human_agent": False,
+        "check_media": True,
+        "graph_version": None,
+        "expires_at": None,
+        "disclosure_after_s": 60.0,
+        "disclosure_locales": ["de"],
+    }
+    assert "preceded by a disclosure, again after 60 s without a message; texts for de" in told.out
+    assert "looked at before the API is called (check_media)" in told.out
+    assert "disclosure" not in plain.out
+    assert "IGAA" not in shown.out + told.out

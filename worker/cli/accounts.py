@@ -164,10 +164,33 @@ def _summary(account: Mapping[str, Any]) -> list[str]:
     lines.append(f"kept {100 * account['margin']:g} % below its limits")
     if account["bulk_share"] < 1:
         lines.append(f"bulk takes {100 * account['bulk_share']:g} % of each limit at most")
+    lines += _settings_lines(account["settings"], now)
     lines.append(
         f"parked by its limits, at most: {parked['interactive']} interactive, {parked['bulk']} bulk"
     )
     lines.append(f"conversations with a queue: {account['conversations']}")
+    return lines
+
+
+def _settings_lines(settings: Mapping[str, Any], now: str) -> list[str]:
+    """Tell what its source says of it, where that is not the rule."""
+    lines = []
+    if settings["human_agent"]:
+        lines.append("people may answer for 7 days (human_agent)")
+    if settings["check_media"]:
+        lines.append("files are looked at before the API is called (check_media)")
+    if settings["disclosure_after_s"] is not None:
+        others = ", ".join(settings["disclosure_locales"]) or "no other locale"
+        lines.append(
+            "automated messages are preceded by a disclosure, again after "
+            f"{settings['disclosure_after_s']:g} s without a message; texts for {others}"
+        )
+    if settings["graph_version"] is not None:
+        lines.append(f"calls {settings['graph_version']} of the API (graph_version)")
+    if settings["expires_at"] is not None:
+        lines.append(
+            f"its token ends {settings['expires_at']} ({in_words(settings['expires_at'], now)})"
+        )
     return lines
 
 

@@ -6,7 +6,7 @@ no token.
 
 import math
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from itertools import islice
@@ -139,6 +139,7 @@ class AccountState:
     app: ClosureState | None = None
     conversations: int | None = None
     bulk_share: float = 1.0
+    settings: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def openness(self) -> Openness:
@@ -166,6 +167,7 @@ class AccountState:
             "next_slot": rfc3339(max(bucket.next_slot for bucket in self.buckets)),
             "margin": self.margin,
             "bulk_share": self.bulk_share,
+            "settings": dict(self.settings),
             "buckets": {each.bucket.value: each.document() for each in self.buckets},
             "conversations": self.conversations,
         }
@@ -313,8 +315,29 @@ def account_state(
         _bucket_state(account, bucket, times.get(bucket, Times()), now, margin, opens_at)
         for bucket in Bucket
     )
-    share = account.bulk_share
-    return AccountState(account.id, now, margin, buckets, closure, app, bulk_share=share)
+    return AccountState(
+        account.id,
+        now,
+        margin,
+        buckets,
+        closure,
+        app,
+        bulk_share=account.bulk_share,
+        settings=_settings(account),
+    )
+
+
+def _settings(account: Account) -> Mapping[str, object]:
+    """Give what its source says of the account besides its limits, less the token."""
+    disclosure = account.disclosure
+    return {
+        "human_agent": account.human_agent,
+        "check_media": account.check_media,
+        "graph_version": account.graph_version,
+        "expires_at": None if account.expires_at is None else rfc3339(account.expires_at),
+        "disclosure_after_s": None if disclosure is None else disclosure.after_s,
+        "disclosure_locales": [] if disclosure is None else sorted(disclosure.texts),
+    }
 
 
 @lru_cache
