@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from aiormq.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import ChannelLockedResource, ChannelNotFoundEntity
 
+from worker.rabbit.wire.closing import close
+
 RPC_TIMEOUT_S = 30.0
 _ASK_AGAIN_S = 0.2
 
@@ -77,5 +79,4 @@ async def _a_channel(connection: AbstractConnection) -> AsyncIterator[AbstractCh
     try:
         yield channel
     finally:
-        if not channel.is_closed:
-            await channel.close()
+        await close(channel)

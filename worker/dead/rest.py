@@ -11,6 +11,7 @@ from aiormq.abc import AbstractConnection
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from worker.dead.lock import RPC_TIMEOUT_S, QueueMissing
+from worker.rabbit.wire.closing import close
 
 _LOOK_AGAIN_S = 0.02
 _PATIENCE_S = 20.0
@@ -40,5 +41,5 @@ async def count_at_rest(
                 "program of your own. End that first"
             )
         await asyncio.sleep(_LOOK_AGAIN_S)
-    await channel.close()
+    await close(channel)
     return found.message_count or 0

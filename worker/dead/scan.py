@@ -23,6 +23,7 @@ from pamqp.frame import marshal
 
 from worker.dead.rest import count_at_rest
 from worker.dead.spool import Spool
+from worker.rabbit.wire.closing import close
 from worker.rabbit.wire.connection import Wire
 from worker.rabbit.wire.deliveries import Deliveries, Incoming
 
@@ -187,4 +188,4 @@ async def a_scan(
         scan.close()
         # Acks go out with the end of this turn of the loop, and in front of the close.
         await asyncio.sleep(0)
-        await channel.close()
+        await close(channel)
