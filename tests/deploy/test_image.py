@@ -1,17 +1,56 @@
 """The image and the compose file, as far as they can be judged without an engine."""
 
+import json
 import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from tests.deploy.dockerfile import Stage, stages_of
-from tests.deploy.tools import ROOT, documents
+from tests.deploy.tools import ROOT, documents, run
 from worker.config import Config
 from worker.telemetry.health import PATHS
 
 DEPLOY = ROOT / "deploy"
+
+
+@contextmanager
+def answering(status: int) -> Iterator[int]:
+    """Give the port of a server that answers with this status."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path in PATHS else 404)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Tests are quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def is_healthy(final: Stage, port: int) -> bool:
+    """Run the image's health check, with a proxy set, where nothing but that port answers."""
+    (health,) = final.named("HEALTHCHECK")
+    _, *arguments = json.loads(health.text.partition("CMD ")[2])
+    environment = {"IGSEND_HTTP_PORT": str(port), "http_proxy": "http://127.0.0.1:1"}
+    done = subprocess.run(
+        [sys.executable, *arguments], env=environment, check=False, capture_output=True
+    )
+    return done.returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +106,17 @@ def test_everything_that_is_copied_is_let_through_and_exists() -> None:
             assert f"!{source}" in ignored
 
 
-def test_health_is_asked_where_the_worker_answers(final: Stage) -> None:
+def test_health_is_what_the_worker_answers_whatever_proxy_is_set(final: Stage) -> None:
+    with answering(200) as port:
+        assert is_healthy(final, port)
+    assert not is_healthy(final, port), "nobody listens there any more"
+    with answering(503) as port:
+        assert not is_healthy(final, port)
+
+
+def test_health_is_asked_at_the_port_that_is_the_default(final: Stage) -> None:
     (health,) = final.named("HEALTHCHECK")
-    port, path = re.search(r"127\.0\.0\.1:(\d+)(/\w+)", health.text).groups()  # type: ignore[union-attr]
-    assert (int(port), path in PATHS) == (Config.from_env({}).http_port, True)
+    assert f"'IGSEND_HTTP_PORT', '{Config.from_env({}).http_port}'" in health.text
 
 
 def test_image_has_the_version_of_the_package(final: Stage) -> None:
@@ -113,3 +159,36 @@ def test_compose_listens_on_this_machine_alone(services: dict[str, Any]) -> None
     ports = [port for service in services.values() for port in service.get("ports", [])]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_compose_takes_images_of_a_named_release(services: dict[str, Any]) -> None:
+    foreign = [each["image"] for each in services.values() if "build" not in each]
+    assert foreign
+    assert all(re.fullmatch(r"[\w./-]+:v?\d[\w.-]*", image) for image in foreign)
+
+
+def test_compose_waits_only_for_who_tells_that_it_is_healthy(services: dict[str, Any]) -> None:
+    for service in services.values():
+        for name, condition in service.get("depends_on", {}).items():
+            assert condition == {"condition": "service_healthy"}
+            assert services[name]["healthcheck"]["test"][0] == "CMD"
+
+
+def test_example_that_compose_names_is_of_an_account_that_it_has(services: dict[str, Any]) -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    (name,) = re.findall(r"send send /examples/(\S+)", text)
+    mounted = {volume.split(":")[1]: volume.split(":")[0] for volume in services["send"]["volumes"]}
+    request = json.loads((DEPLOY / mounted["/examples"] / name).read_text())
+    accounts = json.loads((DEPLOY / mounted["/accounts.json"]).read_text())["accounts"]
+    assert request["account_id"] in accounts
+
+
+def test_prometheus_of_compose_takes_its_configuration_and_the_alerts(
+    services: dict[str, Any], tmp_path: Path
+) -> None:
+    for volume in services["prometheus"]["volumes"]:
+        source, target, _ = volume.split(":")
+        shutil.copy(DEPLOY / source, tmp_path / Path(target).name)
+    done = run("promtool", "check", "config", tmp_path / "prometheus.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 rule files found" in done.stdout
