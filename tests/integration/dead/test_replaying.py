@@ -62,7 +62,7 @@ async def test_plan_says_what_would_go_and_changes_nothing(graveyard: Graveyard)
 
 
 @pytest.mark.parametrize("after", [1, 7, 29])
-async def test_replay_that_dies_between_confirm_and_ack_is_finished_by_the_next(
+async def test_replay_that_dies_between_publish_and_ack_is_finished_by_the_next(
     graveyard: Graveyard, after: int
 ) -> None:
     calls = 0
@@ -81,8 +81,12 @@ async def test_replay_that_dies_between_confirm_and_ack_is_finished_by_the_next(
     assert await graveyard.ready() == COUNT, "nothing was acked"
     again = await replay(graveyard, CHOSEN)
     assert again.replayed == 30
-    # The copies of the first run have the ids of those of the second: workers send one of both.
-    assert [taken.id for taken in await graveyard.replayed()] == chosen[:after] + chosen
+    went = [taken.id for taken in await graveyard.replayed()]
+    # The copies of the first run that still arrived have the ids of those of the second: workers
+    # send one of both.
+    copies = len(went) - len(chosen)
+    assert 0 <= copies <= after
+    assert went == chosen[:copies] + chosen
     await graveyard.has_left(*chosen)
 
 
