@@ -14,8 +14,8 @@ from tests.support.raw_amqp import RawAmqp, RawAmqpError, short
 _METHOD, _HEADER, _BODY, _END = 1, 2, 3, b"\xce"
 _PUBLISH = struct.pack(">HHH", 60, 40, 0)
 _CONTENT = struct.pack(">HH", 60, 0)
-# content_type and delivery_mode, as producers are told to set them.
-_PROPERTIES = struct.pack(">H", 0x9000) + short("application/json") + b"\x02"
+# content_type, delivery_mode and timestamp, as producers are told to set them.
+_PROPERTIES = struct.pack(">H", 0x9040) + short("application/json") + b"\x02"
 _MANDATORY = b"\x01"
 _CONFIRMED = (60, 80)
 _MOST_UNCONFIRMED = 2000
@@ -34,7 +34,8 @@ class Letter:
 
     def frames(self) -> bytes:
         method = _PUBLISH + short(self.exchange) + short(self.routing_key) + _MANDATORY
-        header = _CONTENT + struct.pack(">Q", len(self.body)) + _PROPERTIES
+        properties = _PROPERTIES + struct.pack(">Q", int(time.time()))
+        header = _CONTENT + struct.pack(">Q", len(self.body)) + properties
         return _frame(_METHOD, method) + _frame(_HEADER, header) + _frame(_BODY, self.body)
 
 
