@@ -82,14 +82,14 @@ image-replay: ## Follow the steps of deploy/Dockerfile without an engine, and tr
 lock: ## Write requirements.lock anew from pyproject.toml (UPGRADE=1 takes newer releases)
 	@scripts/setup python
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile pyproject.toml scripts/lock.in --quiet \
-		--extra dev --allow-unsafe --generate-hashes --strip-extras \
+		--extra dev --extra tracing --allow-unsafe --generate-hashes --strip-extras \
 		--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 		$(if $(UPGRADE),--upgrade) --output-file requirements.lock
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile scripts/deploy-tools.in --quiet \
 		--generate-hashes --strip-extras \
 		--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 		$(if $(UPGRADE),--upgrade) --output-file scripts/deploy-tools.lock
-	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile pyproject.toml --quiet --constraint requirements.lock \
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile pyproject.toml --quiet --constraint requirements.lock --extra tracing \
 		--generate-hashes --strip-extras \
 		--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 		--output-file deploy/requirements.lock

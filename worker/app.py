@@ -4,22 +4,18 @@ import asyncio
 import os
 import socket
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from worker.accounts.on_demand import OnDemandAccounts
 from worker.accounts.opening import accounts_of
+from worker.accounts.source import AccountSource
 from worker.clock import SystemClock
 from worker.config import Config
 from worker.contract.validator import RequestValidator
-from worker.core.rate_limit import Pace, parse_limit
 from worker.core.retry import RetryPolicy
 from worker.core.sendable import InHand
-from worker.gate.app_limit import AppLimited
 from worker.gate.inspecting import Documents
-from worker.gate.memory.app_bucket import MemoryAppBucket
-from worker.gate.memory.gate import MemoryGate
-from worker.gate.memory.inspection import MemoryInspector
-from worker.gate.redis.app_bucket import RedisAppBucket
-from worker.gate.redis.gate import RedisGate
-from worker.gate.redis.store import Store, StoreObserver
+from worker.gate.opening import gate_of
 from worker.graph.client import GraphClient
 from worker.graph.conversations import Conversations
 from worker.media.allowed import Allowed
@@ -35,7 +31,7 @@ from worker.pipeline.second_chance import SecondChance
 from worker.pipeline.send import Sender
 from worker.pipeline.settle import Settler
 from worker.pipeline.verify import Verifier
-from worker.ports import Clock, Gate, Observer
+from worker.ports import Clock, Observer
 from worker.rabbit.depths import Depths
 from worker.rabbit.diversion import Diversion
 from worker.rabbit.intake import Intake, RabbitReceipts
@@ -50,6 +46,10 @@ from worker.telemetry.health import running_health_server
 from worker.telemetry.metrics import Gauges
 from worker.telemetry.observers import Observers
 from worker.telemetry.reporting import Reporting
+from worker.telemetry.tracing.opening import TracingError, tracing_of
+
+if TYPE_CHECKING:
+    from worker.telemetry.tracing.spans import Tracing
 
 # So many diverted accounts /status names; igsend_diverted_accounts counts all.
 MOST_SHOWN = 100
@@ -63,24 +63,22 @@ class Worker:
     """One worker process, from its settings."""
 
     def __init__(self, config: Config, environment: Mapping[str, str]) -> None:
-        accounts = accounts_of(config, environment=environment)
-        if accounts is None:
-            raise StartError(
-                "IGSEND_ACCOUNTS is not set; give a directory of token files, a .toml or .json "
-                "file, or the URL of a token service or Redis"
-            )
         clock = SystemClock()
         self._config = config
         self._names = Names(config.prefix, config.partitions)
-        self._reporting = Reporting(config)
-        self._accounts = accounts
+        self._reporting = Reporting(config, _tracing_of(environment))
+        self._accounts = _accounts_of(config, environment)
         self._graph = GraphClient(config)
         self._media = WebFiles(Allowed(config.media_allow))
-        self._store = _store_of(config, self._reporting.metrics)
-        self._gate = self._gate_of(config, clock)
-        self._inspection = self._inspection_of(config, clock)
+        self._open_gate = gate_of(config, clock, observer=self._reporting.metrics)
+        self._gate = self._open_gate.whole
+        self._inspection = self._inspection_of()
         self._publisher = RabbitPublisher(
-            self._names, clock, outcomes=config.outcomes, observer=self._reporting
+            self._names,
+            clock,
+            outcomes=config.outcomes,
+            observer=self._reporting,
+            trace_headers=self._reporting.trace_headers,
         )
         self._diversion = (
             Diversion(self._names, clock, observer=self._reporting) if config.divert else None
@@ -94,11 +92,16 @@ class Worker:
             now=clock.now,
             on_mishap=self._reporting.mishap,
         )
-        self._consumer = Consumer(self._process, receipts, drain, on_failure=self._reporting.mishap)
+        self._consumer = Consumer(
+            self._reporting.passing(self._process),
+            receipts,
+            drain,
+            on_failure=self._reporting.mishap,
+        )
         self._preparation = Preparation(
             self._names,
             declares=config.declare,
-            may_share=config.allow_other_consumers or self._store is not None,
+            may_share=config.allow_other_consumers or self._open_gate.is_shared,
         )
         self._intake = Intake(
             self._names,
@@ -123,20 +126,23 @@ class Worker:
             config.check_after_s,
         )
         gate, conversations = self._gate, Conversations(self._graph)
-        limited = self._limited(config, clock)
+        limited, step = self._open_gate.limited, self._reporting.step
+        settler = Settler(gate, self._publisher, receipts, clock, self._observer())
+        sender = Sender(
+            self._reporting.measured(self._graph),
+            limited,
+            clock,
+            drain,
+            SecondChance(self._accounts, clock),
+            policy=policy,
+        )
         return Steps(
             Reader(RequestValidator(), clock),
-            Admitter(self._accounts, limited, drain, MediaCheck(self._media)),
-            Verifier(conversations, gate, gate, clock, policy=policy),
-            Sender(
-                self._reporting.measured(self._graph),
-                limited,
-                clock,
-                drain,
-                SecondChance(self._accounts, clock),
-                policy=policy,
-            ),
-            Settler(gate, self._publisher, receipts, clock, self._observer()),
+            step("admit", Admitter(self._accounts, limited, drain, MediaCheck(self._media))),
+            step("verify", Verifier(conversations, gate, gate, clock, policy=policy)),
+            step("send", sender),
+            step("settle", settler),
+            step("settle", settler.refuse),
         )
 
     def _mover(self) -> Mover | None:
@@ -149,44 +155,14 @@ class Worker:
             on_moved=self._backlog.moved,
         )
 
-    def _limited(self, config: Config, clock: Clock) -> Gate:
-        """The gate, behind the bucket of the whole app if there is one."""
-        if config.app_limit is None:
-            return self._gate
-        pace = Pace.within(parse_limit(config.app_limit), margin=config.rate_margin)
-        bucket = (
-            MemoryAppBucket(pace)
-            if self._store is None
-            else RedisAppBucket(self._store, clock, prefix=config.prefix, pace=pace)
-        )
-        return AppLimited(self._gate, self._gate, bucket, clock)
-
     def _observer(self) -> Observer:
         others = [] if self._diversion is None else [self._diversion]
         return Observers([self._reporting, self._backlog, *others])
 
-    def _gate_of(self, config: Config, clock: Clock) -> MemoryGate | RedisGate:
-        if self._store is None:
-            return MemoryGate(
-                clock,
-                margin=config.rate_margin,
-                keep_s=config.remember_s,
-                most=config.remember_max,
-            )
-        return RedisGate(
-            self._store,
-            clock,
-            prefix=config.prefix,
-            margin=config.rate_margin,
-            keep_s=config.remember_s,
-        )
-
-    def _inspection_of(self, config: Config, clock: Clock) -> Documents | None:
+    def _inspection_of(self) -> Documents | None:
         """Tell of what only this process knows; a Redis is asked by the commands themselves."""
-        if not isinstance(self._gate, MemoryGate):
-            return None
-        inspector = MemoryInspector(self._gate, clock, margin=config.rate_margin)
-        return Documents(inspector, lambda: self._accounts.accounts)
+        inspector = self._open_gate.inspector
+        return None if inspector is None else Documents(inspector, lambda: self._accounts.accounts)
 
     def stop(self) -> None:
         """Ask for a graceful stop: finish what is in hand, then return from `run`."""
@@ -211,14 +187,17 @@ class Worker:
                 inspection=self._inspection,
             ) as health,
         ):
-            worker = self._gate.worker if isinstance(self._gate, RedisGate) else None
             self._reporting.started(
-                config, port=health.port, accounts=self._accounts.count, worker=worker
+                config,
+                port=health.port,
+                accounts=self._accounts.count,
+                worker=self._open_gate.worker,
             )
             try:
                 is_clean = await self._serve()
             finally:
                 await self._accounts.close()
+                await self._reporting.close()
         self._reporting.stopped(is_clean=is_clean)
         if self._refused is not None:
             raise self._refused
@@ -231,11 +210,8 @@ class Worker:
                 tasks.create_task(self._reporting.tokens.watch(lambda: self._accounts.accounts)),
                 tasks.create_task(self._reporting.measure(self._measure)),
                 tasks.create_task(self._publish_link.run(self._use_to_publish)),
+                *(tasks.create_task(run()) for run in self._open_gate.running),
             ]
-            if self._store is not None:
-                background.append(tasks.create_task(self._store.run()))
-            if isinstance(self._gate, RedisGate):
-                background.append(tasks.create_task(self._gate.run()))
             heeding = tasks.create_task(self._heed_refusal())
             consuming = tasks.create_task(self._consume_link.run(self._use_to_consume))
             draining = tasks.create_task(self._stop_consuming())
@@ -331,8 +307,20 @@ class Worker:
         )
 
 
-def _store_of(config: Config, observer: StoreObserver) -> Store | None:
-    url = config.gate_url.get_secret_value()
-    if url == "memory://":
-        return None
-    return Store(url, probe_key=f"{config.prefix}:probe", observer=observer)
+def _accounts_of(
+    config: Config, environment: Mapping[str, str]
+) -> AccountSource | OnDemandAccounts:
+    accounts = accounts_of(config, environment=environment)
+    if accounts is None:
+        raise StartError(
+            "IGSEND_ACCOUNTS is not set; give a directory of token files, a .toml or .json "
+            "file, or the URL of a token service or Redis"
+        )
+    return accounts
+
+
+def _tracing_of(environment: Mapping[str, str]) -> "Tracing | None":
+    try:
+        return tracing_of(environment)
+    except TracingError as error:
+        raise StartError(str(error)) from None

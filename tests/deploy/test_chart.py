@@ -21,6 +21,7 @@ from tests.deploy.tools import (
 from worker.config import Config, variable
 from worker.rabbit.users import User, users_of
 from worker.telemetry.health import PATHS
+from worker.telemetry.tracing.opening import exporters_of
 
 VALUES = {
     "default": (),
@@ -103,7 +104,8 @@ def test_pods_are_restricted_and_write_nowhere_but_to_tmp(found: list[Document])
 def test_secrets_are_files_and_never_variables(found: list[Document]) -> None:
     for _, pod in pods(found):
         for container in pod["containers"]:
-            assert all("valueFrom" not in each for each in container.get("env", []))
+            sources = [each.get("valueFrom", {}) for each in container.get("env", [])]
+            assert all("secretKeyRef" not in source for source in sources)
             assert all("secretRef" not in each for each in container.get("envFrom", []))
 
 
@@ -130,6 +132,20 @@ def test_worker_takes_the_settings_it_is_given(found: list[Document], tmp_path: 
     for volume in container["volumeMounts"]:
         if volume["name"] != "tmp":
             assert volume["readOnly"] is True
+
+
+def test_tracing_is_on_when_a_collector_is_named_which_the_policy_lets_it_reach() -> None:
+    (worker,) = of_kind(documents(rendered()), "Deployment")
+    assert "env" not in worker["spec"]["template"]["spec"]["containers"][0]
+    made = documents(rendered("--set", "tracing.endpoint=http://c.example:4318"))
+    (worker,) = of_kind(made, "Deployment")
+    variables = worker["spec"]["template"]["spec"]["containers"][0]["env"]
+    environment = {each["name"]: each.get("value", "") for each in variables}
+    assert exporters_of(environment) == ["otlp"]
+    (policy,) = [
+        each for each in of_kind(made, "NetworkPolicy") if each["metadata"]["name"] == "demo-igsend"
+    ]
+    assert 4318 in [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
 
 
 def test_liveness_and_start_do_not_depend_on_the_broker(found: list[Document]) -> None:

@@ -17,6 +17,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from tests.support.builders import a_document
+from tests.support.collector import a_collector
 from tests.support.commands import igsend, run
 from tests.support.nodes import Broker, RabbitServer, broker_for_one_test
 from tests.support.producer import DeadLetter, Producer, a_producer
@@ -128,14 +129,18 @@ async def evidence(
 ) -> AsyncIterator[Evidence]:
     """Lead everything through a system whose every secret is marked, and collect what it says."""
     folder = tmp_path_factory.mktemp("secrets")
-    async with broker_for_one_test(rabbitmq) as broker:
+    async with broker_for_one_test(rabbitmq) as broker, a_collector() as collector:
         settings = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
             "IGSEND_LOG_LEVEL": "debug",
             "IGSEND_MAX_ATTEMPTS": "2",
             "IGSEND_GATE_URL": redis if request.param == "redis" else "memory://",
             "IGSEND_AMQP_URL": await with_marked_password(broker),
         }
-        yield await found_in(broker, folder, settings)
+        found = await found_in(broker, folder, settings)
+        assert collector.spans
+        found.said["spans"] = "".join(collector.raw)
+        yield found
 
 
 async def found_in(broker: Broker, folder: Path, settings: Mapping[str, str]) -> Evidence:

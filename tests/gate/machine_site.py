@@ -14,7 +14,7 @@ from tests.gate.machine_calls import Grant
 from tests.gate.machine_openings import LAPSE, OPENING
 from tests.gate.machine_time import LoopClock, VirtualLoop, lapse
 from tests.gate.machine_watch import Watch, WatchedGate
-from tests.gate.world import ERROR, WholeGate
+from tests.gate.world import ERROR
 from tests.support.fakes import FakeAccounts, FakeObserver
 from worker.contract.validator import RequestValidator
 from worker.core.account import Account
@@ -36,6 +36,7 @@ from worker.core.send_result import (
     Unknown,
 )
 from worker.core.verification import Listed, ListedMessage
+from worker.gate.open_gate import WholeGate
 from worker.pipeline.admit import Admitter
 from worker.pipeline.drain import Drain
 from worker.pipeline.permits import Permits
@@ -196,6 +197,7 @@ class SimulatedWorker:
         # In the order they came, so that the same events always lead to the same end.
         self._tasks: dict[asyncio.Task[None], None] = {}
         policy, clock = RetryPolicy(max_attempts=4), site.clock
+        settler = Settler(self.gate, self, self, clock, FakeObserver())
         self._process = Process(
             Steps(
                 Reader(site.validator, clock),
@@ -209,7 +211,8 @@ class SimulatedWorker:
                     SecondChance(site.accounts, clock),
                     policy=policy,
                 ),
-                Settler(self.gate, self, self, clock, FakeObserver()),
+                settler,
+                settler.refuse,
             ),
             Permits(50),
             now=clock.now,

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from tests.gate.machine_calls import APP, Calls, Grant
 from tests.gate.machine_line import Key, Line, Place
 from tests.gate.machine_openings import Openings, number_of_next
-from tests.gate.world import WholeGate
 from worker.core.account import Account
 from worker.core.admission import Admission, Closed, Concluded, Doubtful, Go, NotYet, TooLate
 from worker.core.ask import Ask
@@ -29,6 +28,7 @@ from worker.core.rate_limit import PUBLISHED_LIMITS, Pace
 from worker.core.reason import Reason
 from worker.core.request import AccountId, OnUnknown, SendRequest
 from worker.core.send_result import Refused, Scope, Throttled
+from worker.gate.open_gate import WholeGate
 
 # An interactive request is not behind more of its own account's bulk than this.
 BEHIND_BULK_S = 0.3

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -24,11 +24,11 @@ from worker.core.request import SendRequest, request_from
 from worker.core.secret import Secret
 from worker.core.send_result import GraphError, Refused, Throttled
 from worker.gate.memory.gate import MemoryGate
+from worker.gate.open_gate import WholeGate
 from worker.gate.redis.call import Argument
 from worker.gate.redis.gate import RedisGate
 from worker.gate.redis.script import Script
 from worker.gate.redis.store import Store
-from worker.ports import Gate, Ledger, ReadLimit
 
 ERROR = GraphError("because", code=190)
 OPEN = Account(ACCOUNT, Secret("IGAAone"))
@@ -40,12 +40,6 @@ def a_request(**fields: object) -> SendRequest:
     document = decode(body)
     assert isinstance(document, dict)
     return request_from(document, fingerprint=body[-16:])
-
-
-class WholeGate(Gate, Ledger, ReadLimit, Protocol):
-    """All that a gate is."""
-
-    def closed(self) -> dict[str, int]: ...
 
 
 class World:

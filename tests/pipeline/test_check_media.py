@@ -26,8 +26,8 @@ class FakeFiles:
 
 
 def a_pipeline(*, wants: bool = True) -> tuple[Pipeline, FakeFiles]:
-    pipeline, files = Pipeline(), FakeFiles()
-    pipeline.process._steps.admit._media = MediaCheck(files)
+    files = FakeFiles()
+    pipeline = Pipeline(media=MediaCheck(files))
     account = pipeline.accounts.known[ACCOUNT]
     pipeline.accounts.known[ACCOUNT] = replace(account, check_media=wants)
     return pipeline, files

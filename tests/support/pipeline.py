@@ -23,6 +23,7 @@ from worker.core.retry import RetryPolicy
 from worker.core.secret import Secret
 from worker.gate.memory.gate import MemoryGate
 from worker.pipeline.admit import Admitter
+from worker.pipeline.check_media import MediaCheck
 from worker.pipeline.consume import Consumer
 from worker.pipeline.drain import Drain
 from worker.pipeline.permits import LEAVING, Permits
@@ -71,7 +72,12 @@ class Pipeline:
     """`await pipeline(delivery)` takes one delivery all the way."""
 
     def __init__(
-        self, *, max_attempts: int = 8, concurrency: int = 100, leaving: int = LEAVING
+        self,
+        *,
+        max_attempts: int = 8,
+        concurrency: int = 100,
+        leaving: int = LEAVING,
+        media: MediaCheck | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.accounts = FakeAccounts({ACCOUNT: Account(ACCOUNT, Secret("IGAAtoken"))})
@@ -84,10 +90,11 @@ class Pipeline:
         self.mishaps: list[Exception] = []
         self.gate = MemoryGate(self.clock, margin=0.03, keep_s=172_800.0, most=1000)
         policy = RetryPolicy(max_attempts=max_attempts)
+        settler = Settler(self.gate, self.publisher, self.receipts, self.clock, self.observer)
         self.process = Process(
             Steps(
                 Reader(RequestValidator(), self.clock),
-                Admitter(self.accounts, self.gate, self.drain),
+                Admitter(self.accounts, self.gate, self.drain, media),
                 Verifier(self.conversations, self.gate, self.gate, self.clock, policy=policy),
                 Sender(
                     self.graph,
@@ -97,7 +104,8 @@ class Pipeline:
                     SecondChance(self.accounts, self.clock),
                     policy=policy,
                 ),
-                Settler(self.gate, self.publisher, self.receipts, self.clock, self.observer),
+                settler,
+                settler.refuse,
             ),
             Permits(concurrency, leaving=leaving),
             now=self.clock.now,

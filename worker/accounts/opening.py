@@ -1,13 +1,17 @@
 """Gives the source of accounts that IGSEND_ACCOUNTS names."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from worker.accounts.http_service import HttpService
 from worker.accounts.on_demand import OnDemandAccounts
-from worker.accounts.redis_keys import RedisKeys
 from worker.accounts.source import AccountSource
 from worker.config import Config
+
+if TYPE_CHECKING:
+    from worker.accounts.redis_keys import RedisKeys
 
 
 def accounts_of(
@@ -29,9 +33,14 @@ def accounts_of(
     return AccountSource(Path(place), environment=environment)
 
 
-def redis_keys_of(config: Config) -> RedisKeys | None:
+def redis_keys_of(config: Config) -> "RedisKeys | None":
     """Give the keys in Redis, if that is where the accounts are."""
     place = "" if config.accounts is None else config.accounts.get_secret_value()
     if not place.startswith(("redis://", "rediss://", "unix://")):
         return None
-    return RedisKeys(place, prefix=config.prefix, timeout_s=config.accounts_timeout_s)
+    # What Redis takes is imported only for Redis.
+    module = import_module("worker.accounts.redis_keys")
+    keys: RedisKeys = module.RedisKeys(
+        place, prefix=config.prefix, timeout_s=config.accounts_timeout_s
+    )
+    return keys

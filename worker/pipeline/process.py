@@ -1,30 +1,29 @@
 """The main path: one delivery through every step, exactly one settlement out."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from worker.core.admission import Doubtful, Go
 from worker.core.delivery import Delivery
 from worker.core.outcome import Outcome
-from worker.pipeline.admit import Admitter
+from worker.core.progress import Progress
+from worker.core.request import SendRequest
 from worker.pipeline.in_flight import Attempt, InFlight
 from worker.pipeline.mishap import outcome_of_mishap
 from worker.pipeline.permits import Permit, Permits
-from worker.pipeline.read import Reader, Unreadable, id_reused
-from worker.pipeline.send import Sender
-from worker.pipeline.settle import Settler
-from worker.pipeline.verify import Verifier
+from worker.pipeline.read import Unreadable, id_reused
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What the path is made of, in its order."""
+    """What the path is made of, in its order; each is the class of read.py, admit.py, and so on."""
 
-    read: Reader
-    admit: Admitter
-    verify: Verifier
-    send: Sender
-    settle: Settler
+    read: Callable[[Delivery], tuple[SendRequest, Progress] | Unreadable]
+    admit: Callable[[Attempt], Awaitable[Go | Doubtful | Outcome]]
+    verify: Callable[[Attempt, Doubtful], Awaitable[Go | Outcome]]
+    send: Callable[[Attempt, Go], Awaitable[Outcome]]
+    settle: Callable[[Attempt, Outcome], Awaitable[None]]
+    refuse: Callable[[Delivery, Unreadable], Awaitable[None]]
 
 
 class Process:
@@ -47,7 +46,7 @@ class Process:
     async def __call__(self, delivery: Delivery) -> None:
         reading = self._steps.read(delivery)
         if isinstance(reading, Unreadable):
-            await self._steps.settle.unreadable(delivery, reading)
+            await self._steps.refuse(delivery, reading)
             return
         request, progress = reading
         running = self.in_flight.running(request)
@@ -60,7 +59,7 @@ class Process:
         elif running.request.fingerprint == request.fingerprint:
             running.deliveries.append(delivery)
         else:
-            await self._steps.settle.unreadable(delivery, id_reused(request, progress))
+            await self._steps.refuse(delivery, id_reused(request, progress))
 
     async def _outcome_of(self, attempt: Attempt) -> Outcome:
         try:

@@ -77,7 +77,7 @@ class Settler:
                 await self._let_go(delivery, outcome)
         self._report(attempt, outcome)
 
-    async def unreadable(self, delivery: Delivery, unreadable: Unreadable) -> None:
+    async def refuse(self, delivery: Delivery, unreadable: Unreadable) -> None:
         """Settle a delivery that is no request: nothing is known of it, so nothing remembered."""
         started_at = self._clock.now()
         dead, identity = unreadable.dead, unreadable.identity

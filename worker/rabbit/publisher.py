@@ -1,6 +1,6 @@
 """Confirmed publishing that waits through lost connections and never gives a message up."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import orjson
@@ -19,9 +19,6 @@ from worker.rabbit.replies import Replies
 from worker.rabbit.wire.connection import Wire
 from worker.rabbit.wire.properties import Header, header_of
 
-# A W3C traceparent has 55 characters; later versions may append a few.
-_LONGEST_TRACE = 128
-
 
 class RabbitPublisher:
     """Implements the Publisher port on its own connection.
@@ -37,8 +34,10 @@ class RabbitPublisher:
         *,
         outcomes: Literal["all", "failures", "none"],
         observer: PublishObserver,
+        trace_headers: Callable[[Delivery], Mapping[str, str]],
     ) -> None:
         self._names = names
+        self._trace_headers = trace_headers
         self._clock = clock
         self._outcomes = outcomes
         # No queue is bound for it, and it is not mandatory: the broker drops it.
@@ -78,14 +77,15 @@ class RabbitPublisher:
         body = orjson.dumps(event.document())
         if self._is_wanted(event):
             origin = deliveries[0].properties
-            header = _event_header(origin.correlation_id, deliveries[0])
+            header = self._event_header(origin.correlation_id, deliveries[0])
             # Not mandatory: that nobody listens to outcomes is no fault.
             await self._publishing.publish(
                 Message(self._names.outcomes, event.routing_key, body, header, is_mandatory=False)
             )
         addresses = {d.reply_address: d for d in deliveries if d.reply_address is not None}
         for (reply_to, correlation_id), delivery in addresses.items():
-            await self._replies.reply(reply_to, body, _event_header(correlation_id, delivery))
+            header = self._event_header(correlation_id, delivery)
+            await self._replies.reply(reply_to, body, header)
 
     def _is_wanted(self, event: OutcomeEvent) -> bool:
         if event.replay is not None:
@@ -95,14 +95,11 @@ class RabbitPublisher:
             return event.status is not Status.SENT
         return self._outcomes == "all"
 
-
-def _event_header(correlation_id: str | None, delivery: Delivery) -> Header:
-    trace = delivery.properties.headers.get("traceparent")
-    has_trace = isinstance(trace, str) and len(trace) <= _LONGEST_TRACE
-    if correlation_id is None and not has_trace:
-        return _PLAIN_EVENT
-    properties = _EVENT._replace(correlation_id=correlation_id)
-    return header_of(properties, {"traceparent": trace} if has_trace else {})
+    def _event_header(self, correlation_id: str | None, delivery: Delivery) -> Header:
+        headers = self._trace_headers(delivery)
+        if correlation_id is None and not headers:
+            return _PLAIN_EVENT
+        return header_of(_EVENT._replace(correlation_id=correlation_id), headers)
 
 
 _EVENT = Properties(content_type="application/json", type="igsend.outcome.v1", app_id="igsend")

@@ -1,9 +1,10 @@
 """Everything the worker tells about itself, in one place for the wiring: logs and metrics."""
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 import structlog
+from yarl import URL
 
 from worker import __version__
 from worker.config import Config
@@ -19,16 +20,27 @@ from worker.telemetry.metrics_observer import MetricsObserver
 from worker.telemetry.observers import Observers
 from worker.telemetry.sparse import Sparse
 from worker.telemetry.token_expiry import TokenExpiry
+from worker.telemetry.trace_context import trace_headers
 from worker.telemetry.wide_event import LogObserver
+
+if TYPE_CHECKING:
+    from worker.telemetry.tracing.spans import Tracing
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class Reporting:
     """The Observer of the pipeline, the observer of links and publishes, and the measurements."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, tracing: "Tracing | None" = None) -> None:
+        self._tracing = tracing
+        self._host = str(URL(config.graph_url).host)
         self.metrics = Metrics(version=__version__, graph_version=config.graph_version)
+        logs = LogObserver(tracing.trace_id if tracing else None)
+        spans = [tracing] if tracing else []
         self._observers = Observers(
-            [LogObserver(), MetricsObserver(self.metrics), ClosureObserver()]
+            [logs, MetricsObserver(self.metrics), ClosureObserver(), *spans]
         )
         self.tokens = TokenExpiry(self.metrics)
         self._lag = LoopLag()
@@ -48,8 +60,30 @@ class Reporting:
         return counted
 
     def measured(self, graph: Graph) -> Graph:
-        """Measure every call that goes through the answer to `graph`."""
-        return MeasuredGraph(graph, self.metrics)
+        """Measure, and trace, every call that goes through the answer to `graph`."""
+        measured = MeasuredGraph(graph, self.metrics)
+        return self._tracing.graph(measured, host=self._host) if self._tracing else measured
+
+    def passing(
+        self, process: Callable[[Delivery], Awaitable[None]]
+    ) -> Callable[[Delivery], Awaitable[None]]:
+        """Trace each pass, if there is tracing."""
+        return self._tracing.passing(process) if self._tracing else process
+
+    def step(self, name: str, call: Callable[_P, Awaitable[_R]]) -> Callable[_P, Awaitable[_R]]:
+        """Trace each run of a step of the pass, if there is tracing."""
+        return self._tracing.step(name, call) if self._tracing else call
+
+    def trace_headers(self, delivery: Delivery) -> Mapping[str, str]:
+        """Give the headers that tell whoever gets the outcome which trace it belongs to."""
+        if self._tracing:
+            return self._tracing.headers()
+        return trace_headers(delivery.properties.headers)
+
+    async def close(self) -> None:
+        """Have the last spans taken, if there is tracing."""
+        if self._tracing:
+            await self._tracing.close()
 
     async def measure(self, read: Callable[[], Gauges]) -> None:
         """Tick until cancelled: measure the loop and show what `read` gives. For `/livez` too."""

@@ -4,6 +4,7 @@ Never a message text, never a value of the producer's metadata.
 """
 
 import logging
+from collections.abc import Callable
 from functools import cached_property
 
 import structlog
@@ -39,7 +40,10 @@ LEVELS = {
 
 
 class LogObserver:
-    """Implements the Observer port."""
+    """Implements the Observer port. With tracing, `trace_id` tells the trace of the pass."""
+
+    def __init__(self, trace_id: Callable[[], str | None] | None = None) -> None:
+        self._trace_id = trace_id
 
     @cached_property
     def _log(self) -> structlog.typing.FilteringBoundLogger:
@@ -52,7 +56,10 @@ class LogObserver:
     def observe(self, report: Report) -> None:
         level = LEVELS[class_of(report.outcome)]
         if self._log.is_enabled_for(level):
-            self._log.log(level, EVENT, **facts_of(report))
+            facts = facts_of(report)
+            if self._trace_id is not None:
+                facts["trace_id"] = self._trace_id()
+            self._log.log(level, EVENT, **facts)
 
 
 def facts_of(report: Report) -> dict[str, object]:

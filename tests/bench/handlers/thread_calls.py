@@ -20,7 +20,7 @@ class Calls:
     def __init__(self) -> None:
         sink = urlsplit(os.environ["BENCH_SINK_URL"])
         self._pool = urllib3.HTTPConnectionPool(
-            sink.hostname, sink.port, maxsize=int(os.environ["BENCH_IN_FLIGHT"]), block=True
+            str(sink.hostname), sink.port, maxsize=int(os.environ["BENCH_IN_FLIGHT"]), block=True
         )
 
     def send(self, request: Mapping[str, Any]) -> None:

@@ -80,12 +80,14 @@ def a_process(graph: Graph, publisher: FakePublisher, *, leaving: int) -> Proces
     def on_mishap(_: Delivery, error: Exception) -> None:
         raise error
 
+    settler = Settler(gate, publisher, receipts, clock, FakeObserver())
     steps = Steps(
         Reader(RequestValidator(), clock),
         Admitter(accounts, gate, drain),
         Verifier(FakeConversations(), gate, gate, clock, policy=policy),
         Sender(graph, gate, clock, drain, SecondChance(accounts, clock), policy=policy),
-        Settler(gate, publisher, receipts, clock, FakeObserver()),
+        settler,
+        settler.refuse,
     )
     return Process(steps, Permits(CALLS, leaving=leaving), now=clock.now, on_mishap=on_mishap)
 

@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
+from worker.gate.open_gate import StoreObserver
 from worker.gate.redis.address import Address
 from worker.gate.redis.call import Argument, Call
 from worker.gate.redis.cluster import Cluster
@@ -23,14 +24,6 @@ TIMEOUT_S = 2.0
 
 class BecameClusterError(Exception):
     """A Redis that was none before answers as a node of a cluster."""
-
-
-class StoreObserver(Protocol):
-    """Told of every call."""
-
-    def gate_answered(self, *, after_s: float) -> None: ...
-
-    def gate_failed(self) -> None: ...
 
 
 class Store:
