@@ -19,7 +19,7 @@ class _Response(aiohttp.ClientResponse):
 
 @contextmanager
 def mocked_api(url: str, **answer: Any) -> Iterator[aioresponses]:
-    """Answer one POST to `url`; everything else the client asks for is refused."""
+    """Answer one GET of `url`; everything else that is asked for in a session is refused."""
     with aioresponses() as api:
-        api.post(url, response_class=_Response, **answer)
+        api.get(url, response_class=_Response, **answer)
         yield api

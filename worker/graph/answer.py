@@ -4,6 +4,7 @@ import aiohttp
 import orjson
 
 from worker.core.graph_reply import Reply
+from worker.graph.evidence import Answer
 from worker.graph.usage import pressure_of, retry_after_s
 
 # Documented answers have a few hundred bytes.
@@ -14,9 +15,8 @@ class AnswerTooLargeError(Exception):
     """The answer has more than LARGEST_ANSWER bytes; the rest was not read."""
 
 
-async def read_body(answer: aiohttp.ClientResponse) -> bytes:
-    """Read all of the body; raises AnswerTooLargeError, or aiohttp's errors when it breaks off."""
-    content = answer.content
+async def read_body(content: aiohttp.StreamReader) -> bytes:
+    """Read all of a body; raises AnswerTooLargeError, or aiohttp's errors when it breaks off."""
     body = b""
     while not content.at_eof():
         body += await content.readany()
@@ -25,7 +25,7 @@ async def read_body(answer: aiohttp.ClientResponse) -> bytes:
     return body
 
 
-def reply_from(answer: aiohttp.ClientResponse, body: bytes, *, now: float) -> Reply:
+def reply_from(answer: Answer, body: bytes, *, now: float) -> Reply:
     """Turn an answer into what the rules of core look at; `now` in unix seconds.
 
     A success says which limit is nearly used up, anything else how long to wait.

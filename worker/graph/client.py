@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Self
 
 import aiohttp
@@ -20,9 +19,9 @@ from worker.core.kind import answers_with_message_id, is_fetched_by_meta
 from worker.core.request import Part
 from worker.core.send_result import GraphError, Missed, NotSent, Scope, SendResult
 from worker.graph.answer import read_body, reply_from
-from worker.graph.evidence import Evidence, WitnessedBody
+from worker.graph.evidence import Answer, Evidence
 from worker.graph.failure import meaning_of_failure, result_of_failure
-from worker.graph.punctual import PunctualConnector, SlotMissedError, leaving
+from worker.graph.post import Poster, SlotMissedError
 from worker.ports import Departure
 
 DNS_TTL_S = 60
@@ -30,7 +29,6 @@ DNS_TTL_S = 60
 KEEPALIVE_S = 15.0
 # Over connecting and reading; fires only when the library's own limits do not.
 BACKSTOP_S = 5.0
-URLS_KEPT = 4096
 USER_AGENT = f"igsend/{__version__}"
 
 _VERSION_HEADER = "instagram-api-version"
@@ -65,29 +63,29 @@ class GraphClient:
         self._media = _timeout(config.connect_timeout_s, config.media_timeout_s)
         self._spare_s = config.connect_timeout_s + backstop_s
         self._root = URL(config.graph_url)
-        self._url_of = lru_cache(URLS_KEPT)(
-            lambda account_id, version: self._root / version / account_id / "messages"
-        )
         self._session: aiohttp.ClientSession | None = None
+        self._poster: Poster | None = None
 
     async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            ttl_dns_cache=DNS_TTL_S,
+            keepalive_timeout=KEEPALIVE_S,
+            # Otherwise an installed aiodns would be used, which fails in some containers.
+            resolver=aiohttp.ThreadedResolver(),
+        )
+        headers = {
+            "User-Agent": self._user_agent,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
         self._session = aiohttp.ClientSession(
-            connector=PunctualConnector(
-                limit=0,
-                ttl_dns_cache=DNS_TTL_S,
-                keepalive_timeout=KEEPALIVE_S,
-                # Otherwise an installed aiodns would be used, which fails in some containers.
-                resolver=aiohttp.ThreadedResolver(),
-            ),
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
-            # All that aiohttp would add by itself: to tell it to leave them out takes longer.
-            headers={
-                "User-Agent": self._user_agent,
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-            },
+            headers=headers,
         )
+        self._poster = Poster(self._root, connector, headers)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -105,12 +103,10 @@ class GraphClient:
     ) -> SendResult:
         try:
             # Copied: what orjson returns takes four kilobytes, however short it is.
-            data = bytes(memoryview(orjson.dumps({**part.body, **tag})))
+            body = bytes(memoryview(orjson.dumps({**part.body, **tag})))
         except orjson.JSONEncodeError:
             return _UNENCODABLE
-        limits = self._media if is_fetched_by_meta(part.kind) else self._text
-        with leaving(departure):
-            reply = await self._answer(account, data, limits)
+        reply = await self._posted(account, part, body, departure)
         if not isinstance(reply, Reply):
             return reply
         return result_of(
@@ -125,7 +121,7 @@ class GraphClient:
         """GET `path` below the version as `account`, once; a GraphError when no answer was read."""
         evidence = Evidence()
         url = (self._root / self._version_of(account) / path).with_query(query)
-        call = self._call(account, url, None, self._text, evidence)
+        call = self._get(account, url, evidence)
         reply = await self._within(self._text, call, evidence)
         if isinstance(reply, Reply):
             return reply
@@ -133,18 +129,17 @@ class GraphClient:
         meaning = meaning_of_failure(reply.error, is_overdue=reply.is_overdue)
         return GraphError(meaning, http_status=status)
 
-    async def _answer(
-        self, account: Account, data: bytes, limits: aiohttp.ClientTimeout
+    async def _posted(
+        self, account: Account, part: Part, body: bytes, departure: Departure | None
     ) -> Reply | SendResult:
         """Call, within all time limits; whatever goes wrong becomes a result by its evidence."""
         evidence = Evidence()
-        body = WitnessedBody(data, evidence)
-        url = self._url_of(account.id, self._version_of(account))
-        call = self._call(account, url, body, limits, evidence)
+        limits = self._media if is_fetched_by_meta(part.kind) else self._text
+        call = self._post(account, body, limits, evidence, departure)
         reply = await self._within(limits, call, evidence)
         if isinstance(reply, Reply):
             return reply
-        if evidence.is_late or isinstance(reply.error, SlotMissedError):
+        if isinstance(reply.error, SlotMissedError):
             return Missed()
         return result_of_failure(reply.error, evidence, is_overdue=reply.is_overdue)
 
@@ -163,31 +158,40 @@ class GraphClient:
                 return reply_from(evidence.answer, b"", now=self._now())
             return _Failed(error, is_overdue)
 
-    async def _call(
+    async def _post(
         self,
         account: Account,
-        url: URL,
-        body: WitnessedBody | None,
+        body: bytes,
         limits: aiohttp.ClientTimeout,
         evidence: Evidence,
+        departure: Departure | None,
     ) -> Reply:
-        """POST `body`, or GET without one."""
+        assert self._poster is not None, "the client was entered"
+        answer, content = await self._poster.post(
+            f"{self._version_of(account)}/{account.id}/messages",
+            body,
+            token=account.token,
+            limits=limits,
+            evidence=evidence,
+            departure=departure,
+        )
+        return self._reply(account, answer, content)
+
+    async def _get(self, account: Account, url: URL, evidence: Evidence) -> Reply:
         assert self._session is not None, "the client was entered"
-        answer = evidence.answer = await self._session.request(
-            "GET" if body is None else "POST",
+        answer = evidence.answer = await self._session.get(
             url,
-            data=body,
             headers={"Authorization": f"Bearer {account.token.reveal}"},
             allow_redirects=False,
-            timeout=limits,
-            middlewares=(_never_repeated,) if body is None else None,
+            timeout=self._text,
+            middlewares=(_never_repeated,),
         )
-        # Not as a context: leaving it would wait for a body that the API does not care to read.
-        try:
-            self._note_version(answer.headers.get(_VERSION_HEADER), account)
-            return reply_from(answer, await read_body(answer), now=self._now())
-        finally:
-            answer.release()
+        async with answer:
+            return self._reply(account, answer, await read_body(answer.content))
+
+    def _reply(self, account: Account, answer: Answer, content: bytes) -> Reply:
+        self._note_version(answer.headers.get(_VERSION_HEADER), account)
+        return reply_from(answer, content, now=self._now())
 
     def _version_of(self, account: Account) -> str:
         return account.graph_version or self._version

@@ -6,6 +6,7 @@ By evidence alone; the kind of exception only words the sentence.
 import ssl
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from worker.core.send_result import GraphError, NotSent, SendResult, Unknown
 from worker.graph.answer import AnswerTooLargeError
@@ -23,6 +24,7 @@ _MEANINGS: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ServerDisconnectedError, "the API closed the connection without an answer"),
     (aiohttp.ClientPayloadError, "the API's answer broke off"),
     (aiohttp.ClientResponseError, "the API's answer is not HTTP"),
+    (HttpProcessingError, "the API's answer is not HTTP"),
     (AnswerTooLargeError, "the API's answer is larger than any it documents"),
     (aiohttp.ClientConnectionError, "the connection to the API broke"),
     (OSError, "the connection to the API broke"),

@@ -106,7 +106,7 @@ class Refresher:
     async def _call(self, url: URL) -> Reply:
         assert self._session is not None, "it was entered"
         async with self._session.get(url, allow_redirects=False, timeout=self._timeout) as answer:
-            return reply_from(answer, await read_body(answer), now=self._now())
+            return reply_from(answer, await read_body(answer.content), now=self._now())
 
 
 def _document(reply: Reply | GraphError) -> Mapping[str, Any] | GraphError:

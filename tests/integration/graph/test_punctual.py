@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp.connector import Connection
 
@@ -10,7 +11,6 @@ from tests.integration.graph.calls import A_TEXT, a_client
 from tests.support.builders import ACCOUNT_ID, TOKEN, an_account
 from worker.core.send_result import Missed, SendResult, Sent
 from worker.graph.client import GraphClient
-from worker.graph.punctual import PunctualConnector
 from worker.ports import Departure
 from worker.sandbox.graph_server import running_sandbox
 
@@ -43,9 +43,9 @@ async def test_call_that_cannot_leave_in_time_does_not_leave() -> None:
 async def test_call_that_is_held_up_after_it_has_a_connection_does_not_leave(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    connect = PunctualConnector.connect
+    connect = aiohttp.TCPConnector.connect
 
-    async def connect_slowly(self: PunctualConnector, *args: Any, **named: Any) -> Connection:
+    async def connect_slowly(self: aiohttp.TCPConnector, *args: Any, **named: Any) -> Connection:
         connection = await connect(self, *args, **named)
         # As a process that is frozen just now.
         monkeypatch.setattr(time, "time", lambda: latest + 0.3)
@@ -53,7 +53,7 @@ async def test_call_that_is_held_up_after_it_has_a_connection_does_not_leave(
 
     async with running_sandbox(accounts={ACCOUNT_ID: TOKEN}) as api, a_client(api.url) as client:
         door, latest = Door(), time.time() + 60
-        monkeypatch.setattr(PunctualConnector, "connect", connect_slowly)
+        monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect_slowly)
         late = await _sent(client, door.until(latest))
         assert late == Missed()
         assert (len(api.calls), door.left) == (0, 0)

@@ -1,6 +1,7 @@
 """What the API receives: one POST, exactly the part's body, and no more headers than needed."""
 
 import asyncio
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -53,6 +54,17 @@ async def test_path_below_the_configured_address_is_kept() -> None:
         await send(client)
     line = f"POST /proxy/v23.0/{an_account().id}/messages HTTP/1.1"
     assert peer.requests[0].decode().startswith(line)
+
+
+async def test_version_of_the_account_comes_before_the_configured_one() -> None:
+    own = replace(an_account(), graph_version="v24.0")
+    versions = answering("instagram-api-version: v24.0\r\n", "instagram-api-version: v23.0\r\n")
+    async with raw_peer(versions) as peer, a_client(peer.url) as client:
+        for account in (own, an_account()):
+            await send(client, account)
+        assert client.version_seen is None
+    lines = [request.decode().split("\r\n")[0] for request in peer.requests]
+    assert [line.split("/")[1] for line in lines] == ["v24.0", "v23.0"]
 
 
 async def test_headers_are_ours_and_ask_for_plain_json() -> None:

@@ -4,10 +4,12 @@ import asyncio
 import ssl
 from pathlib import Path
 
-from tests.integration.graph.calls import a_client, send
+import pytest
+
+from tests.integration.graph.calls import SUCCESS, a_client, send
 from tests.support.builders import an_account
 from tests.support.raw_http import Exchange, raw_peer
-from worker.core.send_result import NotSent
+from worker.core.send_result import NotSent, Sent
 
 # A key made for this test alone; it protects nothing.
 SELF_SIGNED = Path(__file__).with_name("self_signed.pem")
@@ -52,3 +54,22 @@ async def test_handshake_answered_with_plain_http_is_not_sent() -> None:
         https = peer.url.replace("http:", "https:")
         async with a_client(https) as client:
             assert isinstance(await send(client), NotSent)
+
+
+async def test_connection_is_kept_between_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What TLS itself says on a new connection is not taken for its end."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(SELF_SIGNED)
+    trusting = ssl.create_default_context(cafile=SELF_SIGNED)
+    trusting.check_hostname = False
+    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusting)
+
+    async def answers(exchange: Exchange) -> None:
+        while True:
+            await exchange.read_request()
+            await exchange.answer(200, SUCCESS)
+
+    async with raw_peer(answers, tls=tls) as peer, a_client(peer.url) as client:
+        for _ in range(5):
+            assert isinstance(await send(client), Sent)
+    assert (peer.connections, len(peer.requests)) == (1, 5)
