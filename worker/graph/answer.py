@@ -17,6 +17,9 @@ class AnswerTooLargeError(Exception):
 
 async def read_body(content: aiohttp.StreamReader) -> bytes:
     """Read all of a body; raises AnswerTooLargeError, or aiohttp's errors when it breaks off."""
+    if content.is_eof():
+        # Mostly it came with its head.
+        return content.read_nowait()
     body = b""
     while not content.at_eof():
         body += await content.readany()

@@ -1,11 +1,9 @@
 """One POST to the messages endpoint, or one GET; library failures become core values here."""
 
-import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Callable, Mapping
+from typing import Self, TypeGuard
 
 import aiohttp
 import orjson
@@ -27,8 +25,6 @@ from worker.ports import Departure
 DNS_TTL_S = 60
 # Shorter than servers keep idle connections, so that few requests meet a closing one.
 KEEPALIVE_S = 15.0
-# Over connecting and reading; fires only when the library's own limits do not.
-BACKSTOP_S = 5.0
 USER_AGENT = f"igsend/{__version__}"
 
 _VERSION_HEADER = "instagram-api-version"
@@ -42,8 +38,7 @@ class GraphClient:
     """Implements the Graph port. Enter it as a context before the first send.
 
     The caller limits how many calls run at a time; the connection pool makes nobody wait.
-    `version_seen` is the version that served a call, once it is not the configured one;
-    `overdue_calls` counts calls that only the outermost time limit ended.
+    `version_seen` is the version that served a call, once it is not the configured one.
     """
 
     def __init__(
@@ -51,17 +46,14 @@ class GraphClient:
         config: Config,
         *,
         user_agent: str = USER_AGENT,
-        backstop_s: float = BACKSTOP_S,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.version_seen: str | None = None
-        self.overdue_calls = 0
         self._version = config.graph_version
         self._user_agent = user_agent
         self._now = now
-        self._text = _timeout(config.connect_timeout_s, config.text_timeout_s)
-        self._media = _timeout(config.connect_timeout_s, config.media_timeout_s)
-        self._spare_s = config.connect_timeout_s + backstop_s
+        self._connect_s = config.connect_timeout_s
+        self._text_s, self._media_s = config.text_timeout_s, config.media_timeout_s
         self._root = URL(config.graph_url)
         self._session: aiohttp.ClientSession | None = None
         self._poster: Poster | None = None
@@ -84,8 +76,11 @@ class GraphClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             headers=headers,
+            timeout=aiohttp.ClientTimeout(total=self._connect_s + self._text_s),
         )
-        self._poster = Poster(self._root, connector, headers)
+        # `connect` covers name resolution and TLS too, which `sock_connect` alone does not.
+        limits = aiohttp.ClientTimeout(connect=self._connect_s, sock_connect=self._connect_s)
+        self._poster = Poster(self._root, connector, headers, connect_limits=limits)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -106,9 +101,24 @@ class GraphClient:
             body = bytes(memoryview(orjson.dumps({**part.body, **tag})))
         except orjson.JSONEncodeError:
             return _UNENCODABLE
-        reply = await self._posted(account, part, body, departure)
-        if not isinstance(reply, Reply):
-            return reply
+        assert self._poster is not None, "the client was entered"
+        evidence = Evidence()
+        try:
+            answer = await self._poster.post(
+                f"{self._version_of(account)}/{account.id}/messages",
+                body,
+                token=account.token,
+                answer_s=self._media_s if is_fetched_by_meta(part.kind) else self._text_s,
+                evidence=evidence,
+                departure=departure,
+            )
+            reply = self._reply(account, *answer)
+        except SlotMissedError:
+            return Missed()
+        except Exception as error:
+            if not _is_throttle(evidence.answer):
+                return result_of_failure(error, evidence)
+            reply = self._reply(account, evidence.answer)
         return result_of(
             reply,
             needs_message_id=answers_with_message_id(part.kind),
@@ -119,77 +129,25 @@ class GraphClient:
         self, account: Account, path: str, query: Mapping[str, str]
     ) -> Reply | GraphError:
         """GET `path` below the version as `account`, once; a GraphError when no answer was read."""
+        assert self._session is not None, "the client was entered"
         evidence = Evidence()
         url = (self._root / self._version_of(account) / path).with_query(query)
-        call = self._get(account, url, evidence)
-        reply = await self._within(self._text, call, evidence)
-        if isinstance(reply, Reply):
-            return reply
-        status = None if evidence.answer is None else evidence.answer.status
-        meaning = meaning_of_failure(reply.error, is_overdue=reply.is_overdue)
-        return GraphError(meaning, http_status=status)
-
-    async def _posted(
-        self, account: Account, part: Part, body: bytes, departure: Departure | None
-    ) -> Reply | SendResult:
-        """Call, within all time limits; whatever goes wrong becomes a result by its evidence."""
-        evidence = Evidence()
-        limits = self._media if is_fetched_by_meta(part.kind) else self._text
-        call = self._post(account, body, limits, evidence, departure)
-        reply = await self._within(limits, call, evidence)
-        if isinstance(reply, Reply):
-            return reply
-        if isinstance(reply.error, SlotMissedError):
-            return Missed()
-        return result_of_failure(reply.error, evidence, is_overdue=reply.is_overdue)
-
-    async def _within(
-        self, limits: aiohttp.ClientTimeout, call: Awaitable[Reply], evidence: Evidence
-    ) -> "Reply | _Failed":
-        backstop = asyncio.timeout((limits.sock_read or 0.0) + self._spare_s)
         try:
-            async with backstop:
-                return await call
+            async with self._session.get(
+                url,
+                headers={"Authorization": f"Bearer {account.token.reveal}"},
+                allow_redirects=False,
+                middlewares=(_never_repeated,),
+            ) as answer:
+                evidence.answer = answer
+                return self._reply(account, answer, await read_body(answer.content))
         except Exception as error:
-            is_overdue = backstop.expired()
-            self.overdue_calls += is_overdue
-            if evidence.answer is not None and evidence.answer.status == 429:
-                # A throttle is one with or without its body.
-                return reply_from(evidence.answer, b"", now=self._now())
-            return _Failed(error, is_overdue)
+            if not _is_throttle(evidence.answer):
+                status = None if evidence.answer is None else evidence.answer.status
+                return GraphError(meaning_of_failure(error), http_status=status)
+            return self._reply(account, evidence.answer)
 
-    async def _post(
-        self,
-        account: Account,
-        body: bytes,
-        limits: aiohttp.ClientTimeout,
-        evidence: Evidence,
-        departure: Departure | None,
-    ) -> Reply:
-        assert self._poster is not None, "the client was entered"
-        answer, content = await self._poster.post(
-            f"{self._version_of(account)}/{account.id}/messages",
-            body,
-            token=account.token,
-            limits=limits,
-            evidence=evidence,
-            departure=departure,
-        )
-        return self._reply(account, answer, content)
-
-    async def _get(self, account: Account, url: URL, evidence: Evidence) -> Reply:
-        assert self._session is not None, "the client was entered"
-        answer = evidence.answer = await self._session.get(
-            url,
-            headers={"Authorization": f"Bearer {account.token.reveal}"},
-            allow_redirects=False,
-            timeout=self._text,
-            middlewares=(_never_repeated,),
-        )
-        async with answer:
-            return self._reply(account, answer, await read_body(answer.content))
-
-    def _reply(self, account: Account, answer: Answer, content: bytes) -> Reply:
+    def _reply(self, account: Account, answer: Answer, content: bytes = b"") -> Reply:
         self._note_version(answer.headers.get(_VERSION_HEADER), account)
         return reply_from(answer, content, now=self._now())
 
@@ -203,12 +161,9 @@ class GraphClient:
             self.version_seen = served
 
 
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    """A call without a readable answer."""
-
-    error: Exception
-    is_overdue: bool
+def _is_throttle(answer: Answer | None) -> TypeGuard[Answer]:
+    """Whether the head of an answer says so: it is one with or without its body."""
+    return answer is not None and answer.status == 429
 
 
 async def _never_repeated(
@@ -221,10 +176,3 @@ async def _never_repeated(
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise aiohttp.ClientConnectionError from error
-
-
-def _timeout(connect_s: float, answer_s: float) -> aiohttp.ClientTimeout:
-    # `connect` covers name resolution and TLS too, which `sock_connect` alone does not.
-    return aiohttp.ClientTimeout(
-        total=None, connect=connect_s, sock_connect=connect_s, sock_read=answer_s
-    )

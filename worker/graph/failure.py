@@ -27,25 +27,22 @@ _MEANINGS: tuple[tuple[type[Exception], str], ...] = (
     (HttpProcessingError, "the API's answer is not HTTP"),
     (AnswerTooLargeError, "the API's answer is larger than any it documents"),
     (aiohttp.ClientConnectionError, "the connection to the API broke"),
+    (TimeoutError, "the API did not answer in time"),
     (OSError, "the connection to the API broke"),
 )
-_OVERDUE = "the call as a whole took too long"
 _UNEXPECTED = "the call failed in an unexpected way"
 
 
-def result_of_failure(error: Exception, evidence: Evidence, *, is_overdue: bool) -> SendResult:
-    """Classify a call that ended in `error`; `is_overdue` when the outermost limit ended it."""
+def result_of_failure(error: Exception, evidence: Evidence) -> SendResult:
+    """Classify a call that ended in `error`."""
     status = None if evidence.answer is None else evidence.answer.status
-    meaning = meaning_of_failure(error, is_overdue=is_overdue)
+    meaning = meaning_of_failure(error)
     if evidence.is_written or status is not None:
         return Unknown(GraphError(f"{meaning}; it may have taken the message", http_status=status))
     return NotSent(GraphError(meaning))
 
 
-def meaning_of_failure(error: Exception, *, is_overdue: bool) -> str:
+def meaning_of_failure(error: Exception) -> str:
     """Say what went wrong, in our own words and with the kind of exception alone."""
-    return f"{_OVERDUE if is_overdue else _meaning(error)} ({type(error).__name__})"
-
-
-def _meaning(error: Exception) -> str:
-    return next((text for kind, text in _MEANINGS if isinstance(error, kind)), _UNEXPECTED)
+    meaning = next((text for kind, text in _MEANINGS if isinstance(error, kind)), _UNEXPECTED)
+    return f"{meaning} ({type(error).__name__})"

@@ -45,19 +45,26 @@ class Poster:
     """POSTs JSON below `root`, over the connections of `connector`, with `headers` in each call."""
 
     def __init__(
-        self, root: URL, connector: aiohttp.TCPConnector, headers: Mapping[str, str]
+        self,
+        root: URL,
+        connector: aiohttp.TCPConnector,
+        headers: Mapping[str, str],
+        *,
+        connect_limits: aiohttp.ClientTimeout,
     ) -> None:
         self._root = root
         self._connector = connector
+        self._limits = connect_limits
+        self._loop = asyncio.get_running_loop()
         # Never sent: it tells the connector where to connect, and what the host is called.
-        self._target = ClientRequest("POST", root, loop=asyncio.get_running_loop())
+        self._target = ClientRequest("POST", root, loop=self._loop)
         lines = {"Host": self._target.headers["Host"], **headers}
         lines["Content-Type"] = "application/json"
         self._common = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self._head_of = lru_cache(HEADS_KEPT)(self._head)
 
     def _head(self, path: str) -> bytes:
-        """What all calls to the path begin with, up to the value of the last two headers."""
+        """What all calls to the path begin with, up to what differs."""
         target = (self._root / path).raw_path
         return f"POST {target} HTTP/1.1\r\n{self._common}Authorization: Bearer ".encode()
 
@@ -67,38 +74,39 @@ class Poster:
         body: bytes,
         *,
         token: Secret,
-        limits: aiohttp.ClientTimeout,
+        answer_s: float,
         evidence: Evidence,
         departure: Departure | None,
     ) -> tuple[Head, bytes]:
-        """Give the answer's head and body; `evidence` is up to date whatever happens.
+        """Give head and body of the answer, which has `answer_s` seconds from when the call leaves.
 
-        Raises SlotMissedError when the call cannot leave by its departure, ValueError for a token
-        that no header can carry, AnswerTooLargeError, aiohttp's errors and OSError.
+        `evidence` is up to date whatever happens. Raises SlotMissedError when the call cannot leave
+        by its departure, ValueError for a token that no header can carry, AnswerTooLargeError,
+        aiohttp's errors and OSError.
         """
         secret = token.reveal
         if not _VISIBLE.fullmatch(secret):
             raise ValueError("the token has characters that no header can carry")
-        call = b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (
-            self._head_of(path),
-            secret.encode(),
-            len(body),
-            body,
-        )
-        connection = await self._connection(limits)
+        head = self._head_of(path)
+        call = b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (head, secret.encode(), len(body), body)
+        connection = await self._connection()
         try:
-            return await _answered(connection, call, limits, evidence, departure)
+            if departure is not None and time.time() > departure.latest:
+                # Sent late it would be in one window with those after it.
+                connection.release()
+                raise SlotMissedError
+            return await self._answer(connection, call, answer_s, evidence, departure)
         finally:
             # For who has not let it go: an answer may still come, and would be taken for the next.
             connection.close()
 
-    async def _connection(self, limits: aiohttp.ClientTimeout) -> Connection:
+    async def _connection(self) -> Connection:
         """Take one from the pool that is as it was left, or open one."""
         if self._connector.closed:
             raise RuntimeError("the client is closed")
         while True:
             try:
-                connection = await self._connector.connect(self._target, [], limits)
+                connection = await self._connector.connect(self._target, [], self._limits)
             except TimeoutError as error:
                 raise aiohttp.ConnectionTimeoutError from error
             # With TLS something may come on a new one that is no answer.
@@ -109,36 +117,39 @@ class Poster:
             if is_new:
                 raise aiohttp.ServerDisconnectedError
 
-
-async def _answered(
-    connection: Connection,
-    call: bytes,
-    limits: aiohttp.ClientTimeout,
-    evidence: Evidence,
-    departure: Departure | None,
-) -> tuple[Head, bytes]:
-    if departure is not None and time.time() > departure.latest:
-        # Sent late it would be in one window with those after it; the connection is as good as new.
-        connection.release()
-        raise SlotMissedError
-    transport, protocol = connection.transport, _protocol_of(connection)
-    assert transport is not None, "it was open a moment ago, and the loop has not turned since"
-    protocol.set_response_params(read_until_eof=True, read_timeout=limits.sock_read)
-    evidence.is_written = True
-    transport.write(call)
-    if departure is not None:
-        departure.left()
-    protocol.start_timeout()
-    while True:
-        message, content = await protocol.read()
-        if message.code >= 200 or message.code == 101:
-            break
-    head = evidence.answer = Head(message.code, message.headers)
-    body = await read_body(content)
-    if not transport.get_write_buffer_size():
-        # Otherwise the API has answered without caring to read all of it.
-        connection.release()
-    return head, body
+    async def _answer(
+        self,
+        connection: Connection,
+        call: bytes,
+        answer_s: float,
+        evidence: Evidence,
+        departure: Departure | None,
+    ) -> tuple[Head, bytes]:
+        transport, protocol = connection.transport, _protocol_of(connection)
+        assert transport is not None, "it was open a moment ago, and the loop has not turned since"
+        # No limit of aiohttp's, which begins anew with each byte. Only a new connection has None.
+        protocol.set_response_params(read_until_eof=True, read_timeout=0)
+        evidence.is_written = True
+        transport.write(call)
+        if departure is not None:
+            departure.left()
+        limit = self._loop.call_later(answer_s, transport.abort)
+        try:
+            message, content = await protocol.read()
+            while message.code < 200 and message.code != 101:
+                message, content = await protocol.read()
+            head = evidence.answer = Head(message.code, message.headers)
+            body = await read_body(content)
+        except aiohttp.ClientError as error:
+            if limit.when() <= self._loop.time():
+                raise aiohttp.SocketTimeoutError from error
+            raise
+        finally:
+            limit.cancel()
+        if not transport.get_write_buffer_size():
+            # Otherwise the API has answered without caring to read all of it.
+            connection.release()
+        return head, body
 
 
 def _is_as_it_was_left(connection: Connection) -> bool:

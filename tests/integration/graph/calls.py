@@ -10,7 +10,7 @@ from worker.core.account import Account
 from worker.core.kind import Bucket, Kind
 from worker.core.request import Part
 from worker.core.send_result import SendResult
-from worker.graph.client import BACKSTOP_S, GraphClient
+from worker.graph.client import GraphClient
 
 SUCCESS = b'{"recipient_id":"1","message_id":"mid"}'
 A_TEXT = a_request().parts[0]
@@ -30,12 +30,10 @@ A_REACTION = Part(
 
 
 @asynccontextmanager
-async def a_client(
-    url: str, *, backstop_s: float = BACKSTOP_S, **settings: str
-) -> AsyncIterator[GraphClient]:
+async def a_client(url: str, **settings: str) -> AsyncIterator[GraphClient]:
     """Give a client of this server; `settings` are fields of Config."""
     config = Config.model_validate({"graph_url": url, "connect_timeout_s": "2", **settings})
-    async with GraphClient(config, backstop_s=backstop_s) as client:
+    async with GraphClient(config) as client:
         yield client
 
 
