@@ -4,8 +4,7 @@ When a connection is lost the broker delivers again what is still being sent. Th
 delivery must not start a second send: its tag gets the ack of the first one's work.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from worker.core.account import Account
@@ -98,11 +97,9 @@ class InFlight:
             for attempt in self._attempts.values()
         ]
 
-    @contextmanager
-    def holding(self, attempt: Attempt) -> Iterator[None]:
-        """Keep the attempt joinable until the block ends."""
+    def add(self, attempt: Attempt) -> None:
+        """Let redeliveries join the attempt, until it is removed."""
         self._attempts[attempt.request.key] = attempt
-        try:
-            yield
-        finally:
-            del self._attempts[attempt.request.key]
+
+    def remove(self, attempt: Attempt) -> None:
+        del self._attempts[attempt.request.key]

@@ -54,8 +54,11 @@ class Process:
             attempt = Attempt(
                 request, [delivery], progress, self._now(), permit=Permit(self._permits)
             )
-            with self.in_flight.holding(attempt):
+            self.in_flight.add(attempt)
+            try:
                 await self._steps.settle(attempt, await self._outcome_of(attempt))
+            finally:
+                self.in_flight.remove(attempt)
         elif running.request.fingerprint == request.fingerprint:
             running.deliveries.append(delivery)
         else:
