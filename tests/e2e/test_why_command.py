@@ -102,7 +102,7 @@ async def test_what_was_refused_is_told_with_reason_and_code(scene: System) -> N
 async def test_a_call_under_way_and_what_waits_behind_it(scene: System) -> None:
     request = a_request()
     second = {**request, "id": f"{request['id']}-second"}
-    await strike(scene, request, latency_s=12.0, times=1)
+    await strike(scene, request, latency_s=20.0, times=1)
     async with a_producer(scene.broker) as producer:
         first_key = await producer.publish(request)
         await eventually(lambda: is_where(scene, request, "running"))

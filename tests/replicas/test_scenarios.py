@@ -72,7 +72,7 @@ async def test_every_quiet_request_gets_through_a_flood(
 async def test_no_worker_calls_a_throttled_account_before_its_time(ground: Ground) -> None:
     sizes = Throttling(
         workers=2, accounts=3, flood=60, per_s=10.0, refused_after_s=1.0, closed_s=4.0,
-        drain_s=5.0, allowed=SMALL,
+        drain_s=5.0, in_flight_s=1.0, allowed=SMALL,
     )  # fmt: skip
     found = await throttled.run(ground, sizes)
     assert found.early == 0

@@ -150,7 +150,7 @@ async def _failure_of(
 ) -> BaseException | None:
     try:
         async with graveyard.tool() as tool, tool.at(Reason.ACCOUNT) as queue:
-            await queue.replay(CHOSEN, an_order(rate_per_s=20.0), on_progress=on_progress)
+            await queue.replay(CHOSEN, an_order(rate_per_s=2.0), on_progress=on_progress)
     except BaseException as failure:
         return failure
     return None
