@@ -219,7 +219,8 @@ def test_letter_remembers_which_disclosure_is_in_doubt() -> None:
     assert SENT_PARTS not in headers
 
 
-def test_endless_id_of_a_disclosure_becomes_null() -> None:
-    progress = Progress(1, NOW, ("m" * 5000,), disclosure="digest")
+@pytest.mark.parametrize("message_id", ["m" * 5000, "ж" * 26])
+def test_id_of_a_disclosure_that_does_not_fit_becomes_null(message_id: str) -> None:
+    progress = Progress(1, NOW, (message_id,), disclosure="digest")
     headers = headers_of(Dead(Reason.REJECTED, "no such person", progress))
     assert headers[DISCLOSURE] == '["digest",null]'
