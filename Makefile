@@ -78,6 +78,11 @@ image-replay: ## Follow the steps of deploy/Dockerfile without an engine, and tr
 	@scripts/setup python
 	@$(BIN)/python -m tests.deploy.replay_image
 
+.PHONY: reference
+reference: ## Write schemas/asyncapi.yaml and docs/reference.md anew, after a change to the schemas
+	@scripts/setup python
+	$(BIN)/python -m tests.contract.reference
+
 .PHONY: lock
 lock: ## Write requirements.lock anew from pyproject.toml (UPGRADE=1 takes newer releases)
 	@scripts/setup python

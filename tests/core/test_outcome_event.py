@@ -77,6 +77,7 @@ def test_sent_event_names_every_message_and_the_moment_of_acceptance() -> None:
     event = event_of(Completed(progress, NOW), IDENTITY, finished_at=NOW + 1)
     assert event.document() == {
         "schema": "igsend.outcome.v1",
+        "request_schema": "igsend.request.v1",
         "id": "order-1",
         "account_id": ACCOUNT_ID,
         "status": "sent",

@@ -108,6 +108,26 @@ def test_progress_headers_that_are_not_ours_keep_a_letter_where_it_is() -> None:
     assert skipped(a_letter(headers={"x-igsend-replay-count": -1})).why is Why.INVALID
 
 
+def test_letter_of_a_version_that_this_tool_does_not_know_stays_and_says_so() -> None:
+    stays = skipped(a_letter(type="igsend.request.v2"))
+    assert stays.why is Why.INVALID
+    assert "igsend.request.v2" in stays.detail
+
+
+@pytest.mark.parametrize(
+    ("type_", "sent_as"),
+    [
+        ("igsend.request.v2", "igsend.request.v1"),
+        ("igsend.request.v1", "igsend.request.v1"),
+        ("crm.message", "crm.message"),
+    ],
+)
+def test_edited_request_goes_as_the_version_it_was_checked_by(type_: str, sent_as: str) -> None:
+    what = going(a_letter(type=type_), an_order(edit=[REQUESTED]))
+    header = what.header.encode(message_id="m", size=len(what.body))
+    assert read_properties(header).type == sent_as
+
+
 @pytest.mark.parametrize(
     "fields",
     [

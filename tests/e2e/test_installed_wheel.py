@@ -78,9 +78,10 @@ async def test_its_commands_work_in_an_empty_folder(installed: Path, tmp_path: P
     igsend = installed / "igsend"
     lines = [a_document(id="good"), a_document(id="wrong", message={"text": ""})]
     given = "\n".join(map(json.dumps, lines)).encode()
-    validated, shown, version = await asyncio.gather(
+    validated, shown, described, version = await asyncio.gather(
         run(igsend, "validate", "-", "--json", given=given, folder=tmp_path),
         run(igsend, "topology", "show", "--json", folder=tmp_path),
+        run(igsend, "topology", "asyncapi", folder=tmp_path),
         run(installed / "python", "-m", "worker", "--version", folder=tmp_path),
     )
     assert (validated.code, validated.err) == (1, "")
@@ -93,6 +94,7 @@ async def test_its_commands_work_in_an_empty_folder(installed: Path, tmp_path: P
     ]
     assert (shown.code, shown.err) == (0, "")
     assert {row["kind"] for row in shown.json} == {"exchange", "queue", "binding"}
+    assert described.out == (ROOT / "schemas" / "asyncapi.yaml").read_text()
     assert (version.code, version.err) == (0, "")
     assert os.listdir(tmp_path) == []
 

@@ -14,6 +14,7 @@ from tests.support.nodes import AMQP_URL_VARIABLE, Broker
 
 pytestmark = pytest.mark.broker
 
+SCHEMAS = Path(__file__).parents[2] / "schemas"
 EXCHANGES = {"requests", "spread", "bulk", "dead", "outcomes", "delay.deliver"} | {
     f"delay.{level:02d}" for level in range(17)
 }
@@ -67,6 +68,21 @@ async def test_show_lists_every_exchange_queue_and_binding_without_a_broker() ->
     assert {row["arguments"]["x-queue-type"] for row in queues} == {"quorum"}
     assert all("x-delivery-limit" in row["arguments"] for row in queues)
     assert all(row["name"] in table.out for row in shown.json)
+
+
+async def test_asyncapi_prints_the_contract_of_the_prefix_without_a_broker() -> None:
+    settings = {"IGSEND_AMQP_URL": "amqp://127.0.0.1:1/", "IGSEND_PARTITIONS": "2"}
+    usual, named, machine = await asyncio.gather(
+        igsend("topology", "asyncapi", settings=settings),
+        igsend("topology", "asyncapi", settings={**settings, "IGSEND_PREFIX": "crm"}),
+        igsend("topology", "asyncapi", "--json", settings={**settings, "IGSEND_PREFIX": "crm"}),
+    )
+    assert (usual.code, usual.err, named.code, machine.code) == (0, "", 0, 0)
+    assert usual.out == (SCHEMAS / "asyncapi.yaml").read_text()
+    assert "name: crm.dead.unconfirmed\n" in named.out
+    assert "ig.requests" not in named.out
+    requests = machine.json["channels"]["requests"]
+    assert requests["bindings"]["amqp"]["exchange"]["name"] == "crm.requests"
 
 
 async def test_declare_brings_about_what_check_then_finds(broker: Broker) -> None:

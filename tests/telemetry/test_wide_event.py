@@ -27,7 +27,7 @@ from worker.telemetry.wide_event import LEVELS, LogObserver, facts_of
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 KEYS = [
-    "timestamp", "level", "event", "outcome", "id", "account_id",
+    "timestamp", "level", "event", "outcome", "id", "account_id", "request_schema",
     "reason", "detail", "attempts", "sent_parts",
     "code", "subcode", "http_status", "fbtrace_id", "wait", "wait_until",
     "kinds", "parts", "replay_batch", "lane", "queue", "redelivered",

@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from worker.asyncapi.document import asyncapi_document
+from worker.asyncapi.yaml import yaml_of
 from worker.cli.broker import wire_connection_to
 from worker.cli.failure import CommandFailed, config_from_environment
 from worker.config import Config
@@ -21,7 +23,7 @@ from worker.rabbit.users import user_definitions, users_of
 
 app = typer.Typer(no_args_is_help=True, help="Exchanges, queues and bindings on the broker.")
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document instead.")]
 
 
 def _wanted(config: Config) -> Topology:
@@ -94,6 +96,17 @@ def export(
 ) -> None:
     """Print the topology as definitions JSON, for `rabbitmqctl import_definitions`."""
     _print_json(definitions_of(_wanted(config_from_environment()), vhost=vhost))
+
+
+@app.command()
+def asyncapi(json: Json = False) -> None:
+    """Print the contract for producers as an AsyncAPI document, in YAML; no broker is asked."""
+    config = config_from_environment()
+    document = asyncapi_document(Names(config.prefix, config.partitions))
+    if json:
+        _print_json(document)
+    else:
+        typer.echo(yaml_of(document), nl=False)
 
 
 @app.command()

@@ -24,6 +24,7 @@ from worker.client.publishing import Publishing
 from worker.client.receipt import Receipt, Waiting
 from worker.client.replies import Replies
 from worker.core.delivery import Properties
+from worker.core.request_schema import REQUEST_SCHEMA
 from worker.rabbit.confirmed import Message
 from worker.rabbit.names import Names
 from worker.rabbit.wire.connection import Wire
@@ -225,4 +226,4 @@ async def each_of(
             yield request
 
 
-_PROPERTIES = Properties(content_type="application/json", type="igsend.request.v1")
+_PROPERTIES = Properties(content_type="application/json", type=REQUEST_SCHEMA)

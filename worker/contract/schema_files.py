@@ -53,13 +53,18 @@ def schemas() -> Mapping[str, dict[str, Any]]:
 
 @cache
 def compiled(schema_id: str) -> Draft202012Validator:
-    """Compile one schema with everything it refers to; KeyError for an unknown id.
+    """Compile one schema with everything it refers to; KeyError for an unknown id."""
+    return compiled_from(schemas(), schema_id)
+
+
+def compiled_from(those: Mapping[str, dict[str, Any]], schema_id: str) -> Draft202012Validator:
+    """Compile one of those schemas.
 
     `format` is checked, as Ajv does with ajv-formats; references are never fetched.
     """
     return Draft202012Validator(
-        schemas()[schema_id],
-        registry=Registry(list(schemas().items())),
+        those[schema_id],
+        registry=Registry(list(those.items())),
         validate_formats=True,
         offline=True,
     )

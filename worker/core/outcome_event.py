@@ -8,6 +8,7 @@ from worker.core.problem import Problem
 from worker.core.progress import rfc3339
 from worker.core.reason import Reason
 from worker.core.replay import Replay
+from worker.core.request_schema import REQUEST_SCHEMA
 from worker.core.send_result import GraphError
 
 
@@ -24,6 +25,7 @@ class OutcomeEvent(NamedTuple):
 
     `message_ids` are of the request's own parts; `disclosure_id` is of the disclosure that went
     before them. `replay` is given when it was a dead letter that the tool had put back.
+    `request_schema` is None when the request was of a version that the worker does not know.
     """
 
     id: str | None
@@ -42,6 +44,7 @@ class OutcomeEvent(NamedTuple):
     duplicate: bool = False
     replay: Replay | None = None
     disclosure_id: str | None = None
+    request_schema: str | None = REQUEST_SCHEMA
 
     @property
     def routing_key(self) -> str:
@@ -52,6 +55,7 @@ class OutcomeEvent(NamedTuple):
         """Give the JSON document of the event."""
         return {
             "schema": "igsend.outcome.v1",
+            "request_schema": self.request_schema,
             "id": self.id,
             "account_id": self.account_id,
             "status": self.status.value,

@@ -25,6 +25,7 @@ from worker.core.progress import (
 from worker.core.reason import Reason
 from worker.core.replay import LONGEST_OPERATOR, Doubt, Replay, replay_from
 from worker.core.request import Author, SendRequest
+from worker.core.request_schema import REQUEST_SCHEMA, problem_of_version
 from worker.core.window import LONG_WINDOW_S, deadline_of
 from worker.dead.letter import Letter
 from worker.pipeline.read import Unreadable
@@ -130,7 +131,12 @@ class Clerk:
             body = _edited(letter, order)
         except EditFailed as failed:
             return Skipped(Why.UNCHANGED, str(failed))
-        reading = self._read(self._delivery(letter, body))
+        delivery = self._delivery(letter, body)
+        if order.edit is not None and problem_of_version(delivery.properties.type) is not None:
+            # What the operator made of it is checked, and sent, as the version known here.
+            properties = delivery.properties._replace(type=REQUEST_SCHEMA)
+            delivery = delivery._replace(properties=properties)
+        reading = self._read(delivery)
         if isinstance(reading, Unreadable):
             return Skipped(Why.INVALID, reading.dead.detail)
         request, _ = reading
@@ -142,7 +148,7 @@ class Clerk:
             request.identity.id or "",
             request.account_id,
             self._names.requests if is_interactive else self._names.bulk,
-            header_for(self._delivery(letter), self._headers(letter, order)),
+            header_for(delivery, self._headers(letter, order)),
             body,
         )
 

@@ -1,7 +1,7 @@
 """Step 1: bytes to a request, or everything that is wrong with them. Never raises."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -16,6 +16,7 @@ from worker.core.problem import Problem
 from worker.core.progress import Progress
 from worker.core.reason import Reason
 from worker.core.request import Identity, SendRequest, request_from
+from worker.core.request_schema import REQUEST_SCHEMA, problem_of_version
 from worker.ports import Clock
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:~-]{1,128}")
@@ -24,10 +25,14 @@ _ACCOUNT_ID = re.compile(r"[0-9]{1,32}")
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A delivery that is no valid request, and whatever tells its sender which one it was."""
+    """A delivery that is no valid request, and whatever tells its sender which one it was.
+
+    `request_schema` is the version by which it is none; None when it is of an unknown one.
+    """
 
     dead: Dead
     identity: Identity
+    request_schema: str | None = REQUEST_SCHEMA
 
 
 class Reader:
@@ -39,6 +44,9 @@ class Reader:
 
     def __call__(self, delivery: Delivery) -> tuple[SendRequest, Progress] | Unreadable:
         document = decode(delivery.body)
+        unknown_version = problem_of_version(delivery.properties.type)
+        if unknown_version is not None:
+            return _of_unknown_version(unknown_version, delivery, document)
         if isinstance(document, list):
             return _unreadable(document, delivery, {})
         problems = self._validator.problems(document)
@@ -86,6 +94,14 @@ def _unreadable(
             _matching(_ACCOUNT_ID, document.get("account_id")),
         ),
     )
+
+
+def _of_unknown_version(
+    problem: Problem, delivery: Delivery, document: dict[str, Any] | list[Problem]
+) -> Unreadable:
+    """Say nothing else of it: what would be wrong in the first version may be right in its own."""
+    known = {} if isinstance(document, list) else document
+    return replace(_unreadable([problem], delivery, known), request_schema=None)
 
 
 def _matching(pattern: re.Pattern[str], value: object) -> str | None:

@@ -81,12 +81,22 @@ class Settler:
         """Settle a delivery that is no request: nothing is known of it, so nothing remembered."""
         started_at = self._clock.now()
         dead, identity = unreadable.dead, unreadable.identity
-        event = event_of(dead, identity, finished_at=started_at)
+        event = event_of(dead, identity, finished_at=started_at)._replace(
+            request_schema=unreadable.request_schema
+        )
         await self._publisher.bury(delivery, dead, identity)
         await self._publisher.announce(event, [delivery])
         await self._receipts.ack(delivery)
         self._observer.observe(
-            Report(delivery, None, dead, started_at, self._clock.now(), identity=identity)
+            Report(
+                delivery,
+                None,
+                dead,
+                started_at,
+                self._clock.now(),
+                identity=identity,
+                request_schema=unreadable.request_schema,
+            )
         )
 
     def _event(

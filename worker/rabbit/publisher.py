@@ -99,8 +99,8 @@ class RabbitPublisher:
         headers = self._trace_headers(delivery)
         if correlation_id is None and not headers:
             return _PLAIN_EVENT
-        return header_of(_EVENT._replace(correlation_id=correlation_id), headers)
+        return header_of(EVENT._replace(correlation_id=correlation_id), headers)
 
 
-_EVENT = Properties(content_type="application/json", type="igsend.outcome.v1", app_id="igsend")
-_PLAIN_EVENT = header_of(_EVENT, {})
+EVENT = Properties(content_type="application/json", type="igsend.outcome.v1", app_id="igsend")
+_PLAIN_EVENT = header_of(EVENT, {})

@@ -73,6 +73,7 @@ def facts_of(report: Report) -> dict[str, object]:
         "outcome": class_of(report.outcome).value,
         "id": report.identity.id,
         "account_id": report.identity.account_id,
+        "request_schema": report.request_schema,
         **_of_outcome(report.outcome),
         "kinds": list(dict.fromkeys(part.kind.value for part in request.parts)) if request else [],
         "parts": len(request.parts) if request else None,

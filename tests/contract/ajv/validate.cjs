@@ -1,6 +1,8 @@
-// Reads {"schemas": [...], "documents": [{"name", "schema", "document"}]} from standard input and
-// prints a list of {"name", "valid", "pointers"}: where Ajv sees errors, without the "if" frames
+// Reads {"schemas": [...], "components": {...}, "documents": [{"name", "schema", "document"}]} from
+// standard input: JSON Schemas of draft 2020-12, or the components of an AsyncAPI document, whose
+// schemas are of draft 07 and called asyncapi#/components/schemas/<name>. Prints a list of {"name", "valid", "pointers"}: where Ajv sees errors, without the "if" frames
 // that only repeat what the branches below them say.
+const Ajv = require("ajv").default;
 const Ajv2020 = require("ajv/dist/2020").default;
 const addFormats = require("ajv-formats").default;
 const { readFileSync } = require("node:fs");
@@ -16,11 +18,15 @@ function pointersOf(errors) {
   return [...pointers].sort();
 }
 
-const { schemas, documents } = JSON.parse(readFileSync(0, "utf8"));
+const { schemas, components, documents } = JSON.parse(readFileSync(0, "utf8"));
 // Two of the strict modes stay off: a condition asks for a property that others describe, and
 // "left out" applies to a value of any type.
 const strictness = { strict: true, strictRequired: false, strictTypes: false };
-const ajv = new Ajv2020({ allErrors: true, ...strictness, schemas });
+const options = { allErrors: true, ...strictness };
+const ajv = components
+  ? new Ajv(options).addVocabulary(["components", "x-schema-id"])
+  : new Ajv2020({ ...options, schemas });
+if (components) ajv.addSchema({ $id: "asyncapi", components });
 addFormats(ajv);
 const results = documents.map(({ name, schema, document }) => {
   const validate = ajv.getSchema(schema);

@@ -86,6 +86,24 @@ async def test_a_body_that_is_no_request_ends_in_invalid_untouched(
     assert not shared_stage.sandbox.calls
 
 
+async def test_a_version_that_is_not_known_ends_in_invalid_and_keeps_its_name(
+    shared_stage: Stage,
+) -> None:
+    document = a_text()
+    already = len(await shared_stage.look())
+    await shared_stage.publish(a_message(document, type=short("igsend.request.v2")))
+    await shared_stage.idle()
+    (letter,) = await shared_stage.dead(Reason.INVALID)
+    assert json.loads(letter.body) == document
+    assert letter.short("type") == b"igsend.request.v2"
+    assert "igsend.request.v2" in str(letter.plain_headers["x-igsend-detail"])
+    assert letter.plain_headers["x-igsend-request-id"] == document["id"]
+    (outcome,) = (await shared_stage.look())[already:]
+    assert (outcome["id"], outcome["reason"]) == (document["id"], "invalid")
+    assert outcome["request_schema"] is None
+    assert not shared_stage.sandbox.calls
+
+
 async def test_an_unknown_account_ends_in_account(shared_stage: Stage) -> None:
     document: dict[str, Any] = a_text(account_id="17840000000000000", metadata={"ticket": 42})
     already = len(await shared_stage.look())
