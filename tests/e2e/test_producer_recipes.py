@@ -5,7 +5,6 @@ Node always; Go and Java where they are installed.
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aio_pika
 import orjson
@@ -112,9 +111,8 @@ async def first_request(broker: Broker) -> AbstractIncomingMessage:
         queues = [await channel.get_queue(name, ensure=False) for name in names]
 
         async def has_come() -> bool:
-            for queue in queues:
-                if (message := await queue.get(fail=False, no_ack=True)) is not None:
-                    found.append(message)
+            arrived = [await queue.get(fail=False, no_ack=True) for queue in queues]
+            found.extend(message for message in arrived if message is not None)
             return bool(found)
 
         await eventually(has_come)
