@@ -89,6 +89,13 @@ def test_every_file_of_the_project_that_is_named_exists(document: str) -> None:
             assert (ROOT / named).exists(), f"{document}: {named}"
 
 
+@by_document
+def test_every_link_leads_somewhere(document: str) -> None:
+    folder = (ROOT / document).parent
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
+        assert (folder / target).exists(), f"{document}: {target}"
+
+
 def test_the_readme_lists_the_fields_of_a_request() -> None:
     schema = json.loads((ROOT / "schemas" / "send-request.v1.json").read_text())
     listed = [

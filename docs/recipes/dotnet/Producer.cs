@@ -2,7 +2,6 @@
 //     dotnet new console && dotnet add package RabbitMQ.Client   (7 or later; this file replaces Program.cs)
 //     IGSEND_AMQP_URL=amqp://… dotnet run
 using System;
-using System.Linq;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading.Tasks;
@@ -68,7 +67,10 @@ catch (TimeoutException)
 }
 
 var outcome = await ended.Task.WaitAsync(TimeSpan.FromSeconds(60));
-var status = outcome["status"]!.GetValue<string>();
-var messageIds = string.Join(" ", outcome["message_ids"]!.AsArray().Select(id => id?.GetValue<string>()));
-Console.WriteLine($"{status} {outcome["reason"]} {messageIds} {outcome["error"]?["detail"]}");
-return status == "sent" ? 0 : 1;
+if (outcome["status"]!.GetValue<string>() != "sent")
+{
+    Console.WriteLine($"{outcome["status"]} {outcome["reason"]} {outcome["error"]?["detail"]}");
+    return 1;
+}
+Console.WriteLine($"sent {outcome["message_ids"]!.ToJsonString()}");
+return 0;

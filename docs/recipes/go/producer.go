@@ -19,10 +19,10 @@ import (
 )
 
 type outcome struct {
-	Status     string    `json:"status"`
-	Reason     string    `json:"reason"`
-	MessageIDs []*string `json:"message_ids"`
-	Error      *struct {
+	Status     string   `json:"status"`
+	Reason     string   `json:"reason"`
+	MessageIDs []string `json:"message_ids"`
+	Error      struct {
 		Detail string `json:"detail"`
 	} `json:"error"`
 }
@@ -59,19 +59,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Print(ended.Status, " ", ended.Reason)
-	for _, messageID := range ended.MessageIDs {
-		if messageID != nil {
-			fmt.Print(" ", *messageID)
-		}
-	}
-	if ended.Error != nil {
-		fmt.Print(" ", ended.Error.Detail)
-	}
-	fmt.Println()
 	if ended.Status != "sent" {
+		fmt.Println(ended.Status, ended.Reason, ended.Error.Detail)
 		os.Exit(1)
 	}
+	fmt.Println(ended.Status, ended.MessageIDs)
 }
 
 // send publishes a request, waits until RabbitMQ has it safely, and then until it has ended.

@@ -30,11 +30,12 @@ public class Producer {
         try (Connection connection = factory.newConnection(); Channel channel = connection.createChannel()) {
             outcome = send(channel, request).get(60, TimeUnit.SECONDS);
         }
-        System.out.println(outcome.get("status").asText() + " "
-            + outcome.path("reason").asText("") + " "
-            + outcome.path("message_ids") + " "
-            + outcome.path("error").path("detail").asText(""));
-        System.exit(outcome.get("status").asText().equals("sent") ? 0 : 1);
+        if (!outcome.get("status").asText().equals("sent")) {
+            System.out.println(outcome.get("status").asText() + " " + outcome.get("reason").asText() + " "
+                + outcome.at("/error/detail").asText());
+            System.exit(1);
+        }
+        System.out.println("sent " + outcome.get("message_ids"));
     }
 
     /** Returns when RabbitMQ has the request safely; what it gives is complete when that has ended. */

@@ -51,8 +51,12 @@ try {
   await within(30, taken, "not confirmed: it may be there or not, so publish it again with the same id");
 
   const outcome = await within(60, ended, "taken, but not ended yet: it may be waiting for its turn");
-  console.log(outcome.status, outcome.reason ?? outcome.message_ids.join(" "), outcome.error?.detail ?? "");
-  process.exitCode = outcome.status === "sent" ? 0 : 1;
+  if (outcome.status === "sent") {
+    console.log("sent", ...outcome.message_ids);
+  } else {
+    console.log(outcome.status, outcome.reason, outcome.error.detail);
+    process.exitCode = 1;
+  }
 } finally {
   await connection.close();
 }
