@@ -18,7 +18,8 @@ from worker.telemetry.health import PATHS
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     str(path.relative_to(ROOT))
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("schemas/*.md"))
+    for folder in ("", "docs/", "docs/recipes/", "schemas/")
+    for path in ROOT.glob(f"{folder}*.md")
 )
 README = (ROOT / "README.md").read_text()
 by_document = pytest.mark.parametrize("document", DOCUMENTS)
@@ -87,6 +88,13 @@ def test_every_file_of_the_project_that_is_named_exists(document: str) -> None:
         named = code.split()[0].rstrip("/")
         if named.partition("/")[0] in folders and re.fullmatch(r"[\w./-]+", named):
             assert (ROOT / named).exists(), f"{document}: {named}"
+
+
+@by_document
+def test_every_link_leads_somewhere(document: str) -> None:
+    folder = (ROOT / document).parent
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
+        assert (folder / target).exists(), f"{document}: {target}"
 
 
 def test_the_readme_lists_the_fields_of_a_request() -> None:

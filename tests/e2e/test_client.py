@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from logging import WARNING
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -88,6 +89,14 @@ async def test_queue_of_replies_is_gone_when_the_client_is(scene: Scene) -> None
         await (await igsend.send(to_somebody())).outcome(timeout=60)
         assert len(await scene.queues()) == 1
     assert await scene.queues() == set()
+
+
+async def test_nothing_is_logged_when_all_goes_well(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with scene.client() as igsend:
+        await (await igsend.send(to_somebody())).outcome(timeout=60)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= WARNING] == []
 
 
 async def test_same_request_again_is_answered_and_not_sent_again(scene: Scene) -> None:

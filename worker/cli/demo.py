@@ -3,8 +3,11 @@
 import asyncio
 import os
 import signal
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from secrets import token_hex
+from shlex import quote
 from time import monotonic
 from typing import Any
 
@@ -18,6 +21,7 @@ from rich.table import Table
 from worker.cli.demo_requests import DemoRequest, demo_requests
 from worker.cli.demo_world import INBOUND_MESSAGE, DemoWorld, demo_world
 from worker.cli.failure import CommandFailed
+from worker.contract.schema_files import schema_directory
 from worker.core.reason import Reason
 from worker.local.errors import NodeError
 from worker.local.termination import cancelled_by_sigterm
@@ -25,6 +29,7 @@ from worker.rabbit.names import Names
 
 OUTCOMES_WITHIN_S = 90.0
 NAMES = Names("ig", 8)
+CHECKOUT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +173,29 @@ def _explain(console: Console, world: DemoWorld, *, keep: bool) -> None:
     if not keep:
         console.print("Everything is ended again. To try it by hand:  KEEP=1 make demo")
         return
-    console.print("Still running. In another terminal:")
-    for name, value in world.environment.items():
-        console.print(f"  export {name}={value}", highlight=False, soft_wrap=True)
+    console.print("Still running. Paste this into another terminal:\n")
+    for line in _for_another_terminal(world):
+        console.print(f"    {line}", highlight=False, markup=False, soft_wrap=True)
     console.print(
-        "  .venv/bin/igsend send schemas/examples/valid/text.json --wait 10\n"
-        f"  curl {world.sandbox.url}/_sandbox/messages\n"
-        f"The worker's log is {world.worker_log}. Ctrl-C here ends it all.",
+        "\nThen go on in README.md: Your first message.\n"
+        f"What the sandbox was sent:  curl {world.sandbox.url}/_sandbox/messages\n"
+        f"The worker's log:           {world.worker_log}\n"
+        "Ctrl-C here ends it all.",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _for_another_terminal(world: DemoWorld) -> list[str]:
+    """Give what reaches the demo from a shell: the settings, and a first message."""
+    igsend = Path(sys.executable).with_name("igsend")
+    example = Path(str(schema_directory())) / "examples" / "valid" / "text.json"
+    place = []
+    if igsend.is_relative_to(CHECKOUT):
+        igsend, example = igsend.relative_to(CHECKOUT), example.relative_to(CHECKOUT)
+        place = [f"cd {quote(str(CHECKOUT))}"]
+    settings = [f"export {name}={quote(value)}" for name, value in world.environment.items()]
+    return [*place, *settings, f"{quote(str(igsend))} send {quote(str(example))} --wait 10"]
 
 
 async def _stay(console: Console) -> None:

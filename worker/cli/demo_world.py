@@ -53,7 +53,8 @@ async def demo_world(tell: Callable[[str], None]) -> AsyncIterator[DemoWorld]:
         _script(sandbox)
         (http_port,) = free_ports(1)
         environment = {
-            "IGSEND_AMQP_URL": rabbit.amqp_url,
+            # Without its last "/", which Java's client takes for a virtual host without a name.
+            "IGSEND_AMQP_URL": rabbit.amqp_url.removesuffix("/"),
             "IGSEND_GRAPH_URL": sandbox.url,
             "IGSEND_ACCOUNTS": str(_write_accounts(home)),
             "IGSEND_HTTP_HOST": LOOPBACK,

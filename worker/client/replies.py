@@ -38,6 +38,7 @@ class Replies:
         self.name: str | None = None
         self._refusal = "no connection"
         self._channel: AbstractChannel | None = None
+        self._consumer_tag = ""
         self._named = asyncio.Event()
 
     async def until_named(self, *, timeout_s: float) -> str:
@@ -62,7 +63,7 @@ class Replies:
         try:
             if self.name is None:
                 self.name = await self._declare(channel)
-            await channel.basic_consume(self.name, not_by_aiormq, timeout=RPC_TIMEOUT_S)
+            consuming = await channel.basic_consume(self.name, not_by_aiormq, timeout=RPC_TIMEOUT_S)
         except ChannelNotFoundEntity:
             _log.warning("RabbitMQ has lost the queue of replies; outcomes under way are not heard")
             self.name = None
@@ -72,7 +73,8 @@ class Replies:
             self._refusal, self.name = describe(refused), None
             raise
         heed_cancellation()
-        self._channel = channel
+        assert consuming.consumer_tag is not None, "the broker gives it a name"
+        self._channel, self._consumer_tag = channel, consuming.consumer_tag
         self._named.set()
         try:
             await closed(channel.closing, wire.connection.closing)
@@ -84,6 +86,8 @@ class Replies:
         if self._channel is None or self.name is None:
             return
         try:
+            # First: the broker cancels the consumer of a queue that goes, and aiormq warns of that.
+            await self._channel.basic_cancel(self._consumer_tag, timeout=CLOSE_TIMEOUT_S)
             await self._channel.queue_delete(self.name, timeout=CLOSE_TIMEOUT_S)
         except CONNECTION_ERRORS as error:
             _log.info("the queue of replies is left to expire: %s", describe(error))
