@@ -90,7 +90,7 @@ class AccountDirectory:
             return known
         where = str(self._path / file.name)
         try:
-            text = contents_of(self._path / file.name, where=where).decode("utf-8-sig")
+            text = contents_of(self._path / file.name, where=where).decode()
             self._use_defaults(settings_from(_DEFAULTS[file.name](text), where=where))
         except AccountsError as error:
             return _Entry(stamp, problem=str(error))
@@ -109,7 +109,7 @@ class AccountDirectory:
 
     def _files(self) -> Iterator[os.DirEntry[str]]:
         with os.scandir(self._path) as entries:
-            yield from (entry for entry in entries if not entry.name.startswith("."))
+            yield from (entry for entry in entries if not _is_none_of_ours(entry.name))
 
     def _is_unchanged(self) -> bool:
         count = 0
@@ -148,6 +148,11 @@ class AccountDirectory:
             {entry.account.id: entry.account for entry in entries if entry.account is not None},
             sorted(entry.problem for entry in entries if entry.problem is not None),
         )
+
+
+def _is_none_of_ours(name: str) -> bool:
+    # The root of a volume has a lost+found.
+    return name.startswith(".") or name == "lost+found"
 
 
 def _stamp(file: os.DirEntry[str]) -> Stamp:

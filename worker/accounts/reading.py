@@ -1,5 +1,6 @@
 """What reading a source gives: the accounts that are usable, and what is wrong with the others."""
 
+import codecs
 import os
 import re
 import stat
@@ -74,7 +75,8 @@ def contents_of(path: Path, *, where: str) -> bytes:
             data = file.read(_LONGEST_TOKEN_FILE + 1)
         if len(data) > _LONGEST_TOKEN_FILE:
             raise AccountsError(f"{where} is larger than a token can be")
-        return data
+        # Some editors begin a file with it.
+        return data.removeprefix(codecs.BOM_UTF8)
     except (OSError, ValueError) as error:
         raise AccountsError(f"{where}: cannot read it ({why(error)})") from None
 
