@@ -136,6 +136,17 @@ async def test_check_of_good_accounts_needs_no_worker(sandbox: Sandbox, tmp_path
     assert "not among the usable accounts of IGSEND_ACCOUNTS: 5" in unknown.err
 
 
+async def test_api_that_cannot_be_asked_says_nothing_against_the_token(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    source = token_files(tmp_path / "accounts", {GOOD: "IGAAgood"})
+    away = {"IGSEND_GRAPH_URL": "http://127.0.0.1:1"}
+    done = await accounts(sandbox, source, "check", "--json", **away)
+    assert done.code == 1
+    problem = by_account(done)[GOOD]["problem"]
+    assert problem.startswith("the API does not say whose token it is: the API could not be conn")
+
+
 async def test_permission_that_is_missing_fails_the_check(sandbox: Sandbox, tmp_path: Path) -> None:
     await let_in(sandbox, GOOD, "IGAAgood")
     error = {"code": 10, "message": "no"}

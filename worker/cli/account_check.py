@@ -118,8 +118,7 @@ async def _finding(graph: GraphClient, gate: Inspection | None, account: Account
         finding.gate = None if state is None else str(state["state"])
     holder = await holder_of(graph, account)
     if isinstance(holder, GraphError):
-        advice = "; store a new token" if holder.code == TOKEN_CODE else ""
-        finding.note("fail", f"the token does not work: {holder.meaning}{advice}", holder)
+        finding.note("fail", _refusal(holder), holder)
     else:
         finding.user_id, finding.username = holder.user_id, holder.username
         finding.permissions[_BASIC] = True
@@ -128,6 +127,13 @@ async def _finding(graph: GraphClient, gate: Inspection | None, account: Account
             await _judge_permission(finding, graph, account)
     _judge_end(finding, account.expires_at, now=time.time())
     return finding
+
+
+def _refusal(error: GraphError) -> str:
+    if error.code == TOKEN_CODE:
+        return f"the token does not work: {error.meaning}; store a new token"
+    # No answer, a throttle, an outage: no reason to have a person log in again.
+    return f"the API does not say whose token it is: {error.meaning}"
 
 
 def _judge_holder(finding: Finding, holder: Holder) -> None:
