@@ -102,6 +102,7 @@ async def test_check_says_of_each_token_whose_it_is_and_what_is_wrong(
             "instagram_business_manage_messages": True,
         },
         "gate": "open",
+        "last_error": None,
         "problem": "the token ends in 5.0 days: igsend accounts refresh",
         "code": None,
         "subcode": None,
