@@ -60,6 +60,28 @@ async def test_broken_toml_does_not_show_what_it_holds(tmp_path: Path, content: 
     assert "secret" not in await refusal_of(tmp_path / "a.toml")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.toml", "[accounts.1]\ntoken = IGAAsecret\n", "is not TOML at line 2, column 9"),
+        ("a.toml", "[accounts.1]\n[accounts.1]\n", "is not TOML at line 2, column "),
+        ("a.toml", "token = ", "is not TOML at its end"),
+        ("a.json", '{"accounts":\n {"1": "IGAAsecret" 5}}', "is not JSON at line 2, column 21"),
+        (ONE, '{"token" "IGAAsecret"}', "is not JSON at line 1, column 10"),
+        ("defaults.toml", "limits = IGAAsecret", "is not TOML at line 1, column 10"),
+        ("defaults.json", "\n{IGAAsecret}", "is not JSON at line 2, column 2"),
+    ],
+)
+async def test_broken_file_says_where_it_is_broken(
+    tmp_path: Path, name: str, content: str, says: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    is_whole = name.startswith("a.")
+    said = await refusal_of(tmp_path / name if is_whole else tmp_path)
+    assert says in said
+    assert "secret" not in said
+
+
 async def test_token_in_the_place_of_a_file_name_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / ONE).write_text("IGAAone")
     (tmp_path / TOKEN).write_text(TWO)

@@ -25,6 +25,7 @@ from worker.accounts.reading import (
     Reading,
     Stamp,
     contents_of,
+    place_in,
     shown,
     stamp_of,
     token_in_bytes,
@@ -112,9 +113,9 @@ class AccountDirectory:
             self._use_defaults(settings_from(_DEFAULTS[file.name](text), where=where))
         except AccountsError as error:
             return _Entry(stamp, problem=str(error))
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
             kind = "JSON" if file.name.endswith(".json") else "TOML"
-            return _Entry(stamp, problem=f"{where} is not {kind}")
+            return _Entry(stamp, problem=f"{where} is not {kind}{place_in(error)}")
         return _Entry(stamp)
 
     def _use_defaults(self, defaults: Settings) -> None:

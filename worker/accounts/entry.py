@@ -22,7 +22,7 @@ from pydantic import (
     ValidationError,
 )
 
-from worker.accounts.reading import AccountsError, shown, token_from
+from worker.accounts.reading import AccountsError, place_in, shown, token_from
 from worker.core.account import DAY_S, Account, Disclosure
 from worker.core.kind import Bucket
 from worker.core.rate_limit import Limit, parse_limit
@@ -195,9 +195,8 @@ def account_from_json(
     """
     try:
         fields = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        # Its text may quote a part of the token.
-        raise AccountsError(f"{where} is not JSON") from None
+    except orjson.JSONDecodeError as error:
+        raise AccountsError(f"{where} is not JSON{place_in(error)}") from None
     if not isinstance(fields, dict):
         raise AccountsError(f"{where} must be a JSON object with the key token")
     for elsewhere in ("token_file", "token_env"):

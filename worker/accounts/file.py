@@ -15,6 +15,7 @@ from worker.accounts.reading import (
     AccountsError,
     Reading,
     Stamp,
+    place_in,
     shown,
     stamp_of,
     token_from,
@@ -84,9 +85,9 @@ class AccountFile:
                 return json.loads(text, object_pairs_hook=self._without_twins)
             return tomllib.loads(text)
         except (ValueError, RecursionError) as error:
-            # The parsers' messages give line and column; a value they quote could be a token.
             kind = "JSON" if self._path.suffix == ".json" else "TOML"
-            raise AccountsError(f"{self._path} is not {kind} ({type(error).__name__})") from None
+            place = place_in(error) or f" ({type(error).__name__})"
+            raise AccountsError(f"{self._path} is not {kind}{place}") from None
 
     def _without_twins(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         """Make an object of a JSON file; a key that is there twice would hide the first one.

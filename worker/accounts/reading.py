@@ -26,6 +26,9 @@ Stamp = tuple[int, int, int] | None
 # change once more and look the same.
 _TOO_FRESH_NS = 2 * 10**9
 
+# How the parsers of JSON and TOML end their messages. What comes before may quote a token.
+_PLACE = re.compile(r"line (\d+),? column (\d+)(?: \(char \d+\)|\))$")
+
 
 class AccountsError(Exception):
     """The source cannot be used; the text names IGSEND_ACCOUNTS or the entry, never a token."""
@@ -79,6 +82,14 @@ def contents_of(path: Path, *, where: str) -> bytes:
         return data.removeprefix(codecs.BOM_UTF8)
     except (OSError, ValueError) as error:
         raise AccountsError(f"{where}: cannot read it ({why(error)})") from None
+
+
+def place_in(error: Exception) -> str:
+    """Say where a parser stopped, with a space before it; nothing when it does not tell."""
+    said = str(error)
+    if found := _PLACE.search(said):
+        return f" at line {found[1]}, column {found[2]}"
+    return " at its end" if said.endswith("(at end of document)") else ""
 
 
 def why(error: Exception) -> str:
