@@ -67,6 +67,7 @@ HOSTILE_DEAD = st.builds(
         returned_from=st.none(),
         unknown_since=st.none() | st.just(NOW),
         checks=st.integers(0, 2),
+        disclosure=st.none() | st.text(st.characters(max_codepoint=127), max_size=16),
         replay=st.none() | st.just(Replay("b" * 64, 1_000_000, "ж" * 32, "i" * 128, Doubt.VERIFY)),
     ),
     error=st.none()
@@ -219,7 +220,8 @@ def test_letter_remembers_which_disclosure_is_in_doubt() -> None:
     assert SENT_PARTS not in headers
 
 
-def test_endless_id_of_a_disclosure_becomes_null() -> None:
-    progress = Progress(1, NOW, ("m" * 5000,), disclosure="digest")
+@pytest.mark.parametrize("message_id", ["m" * 5000, "m" * 150, "ж" * 26, '"' * 80])
+def test_endless_id_of_a_disclosure_becomes_null(message_id: str) -> None:
+    progress = Progress(1, NOW, (message_id,), disclosure="digest")
     headers = headers_of(Dead(Reason.REJECTED, "no such person", progress))
     assert headers[DISCLOSURE] == '["digest",null]'

@@ -31,6 +31,7 @@ _LONGEST_ID = 128
 _LONGEST_PROBLEMS = 1500
 _LONGEST_SENT_PARTS = 2000
 _LONGEST_LISTS = 2250
+_LONGEST_DISCLOSURE = 160
 
 
 def dead_letter_headers(
@@ -78,8 +79,11 @@ def _size(headers: Mapping[str, object]) -> int:
 def _disclosure(progress: Progress) -> dict[str, object]:
     if progress.disclosure is None:
         return {}
-    ids = [_whole(each) for each in progress.sent[:1]]
-    return {DISCLOSURE: disclosure_header(progress.disclosure, ids)}
+    header = disclosure_header(progress.disclosure, progress.sent[:1])
+    if len(header) > _LONGEST_DISCLOSURE:
+        # As with the other parts: that it went is what a replay needs.
+        header = disclosure_header(progress.disclosure, [None for _ in progress.sent[:1]])
+    return {DISCLOSURE: header}
 
 
 def _sent_parts(sent: tuple[str | None, ...], longest: int) -> str:

@@ -84,8 +84,6 @@ def _last(place: re.Pattern[str], rest: str, fits: int) -> int:
 
 def _is_attached(rest: str, at: int) -> bool:
     """Whether the character there belongs to the one before it: an accent, a joiner, a style."""
-    if at >= len(rest):
-        return False
     return unicodedata.category(rest[at])[0] == "M" or _ATTACHED.match(rest, at) is not None
 
 
