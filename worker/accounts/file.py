@@ -65,7 +65,9 @@ class AccountFile:
         except ValidationError as error:
             raise AccountsError(f"{self._path}: {sentences(error, _File)}") from None
         reading = Reading({})
-        for account_id, fields in file.accounts.items():
+        for account_id in [*file.accounts]:
+            # What was read of one makes room for the next: it is a hundred thousand at times.
+            fields = file.accounts.pop(account_id)
             try:
                 reading.accounts[account_id] = self._account(account_id, fields, file.defaults)
             except AccountsError as error:
