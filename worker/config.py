@@ -44,15 +44,19 @@ def _amqp_url(value: SecretStr) -> SecretStr:
 
 def _check_readable(url: SecretStr) -> None:
     """Raise ValueError, without the password that an unreadable URL may hold."""
-    try:
-        has_host = bool(URL(url.get_secret_value()).host)
-    except ValueError:
-        has_host = False
-    if not has_host:
+    if not _has_host(url.get_secret_value()):
         raise ValueError(
             "is no URL with a host and a port number; in names and passwords write / as %2F, "
             ": as %3A, @ as %40"
         )
+
+
+def _has_host(url: str) -> bool:
+    """Whether it names a host that can be looked up: a..b raises UnicodeError only when it is."""
+    try:
+        return bool((URL(url).host or "").encode("idna"))
+    except ValueError:
+        return False
 
 
 # redis-py takes many more from the URL; these say where Redis is and whom to trust.
@@ -135,6 +139,8 @@ def _read(text: str) -> URL:
 def _http_url(value: str) -> str:
     if not value.startswith(("https://", "http://")):
         raise ValueError("must start with https:// (or http:// for a sandbox)")
+    if not _has_host(value):
+        raise ValueError("is no URL with a host, and a port number if any")
     return value.rstrip("/")
 
 

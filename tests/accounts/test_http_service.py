@@ -215,3 +215,55 @@ async def test_service_cannot_be_listed() -> None:
     service = HttpService("http://127.0.0.1:1/{account_id}", timeout_s=1.0)
     with pytest.raises(AccountsError, match="igsend accounts show ID"):
         [each async for each in service.ids()]
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 70 + ".example"])
+async def test_host_that_no_name_server_can_be_asked_for_is_no_answer(host: str) -> None:
+    service = HttpService(f"http://{host}/{{account_id}}", timeout_s=5.0)
+    with pytest.raises(OriginUnavailable, match=r"no answer .*look at the service"):
+        await answer_of(service)
+    await service.close()
+
+
+ENTRY = b'{"token": "IGAAone"}'
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(ENTRY)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_known"),
+    [
+        (WHOLE + b"\r\n" + ENTRY, True),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE + b"\r\n" + ENTRY, True),
+        (WHOLE + b'ETag: "\xff\xe9"\r\nSet-Cookie: \xff;;=\r\n\r\n' + ENTRY, True),
+        (WHOLE + b"\r\n" + ENTRY[:-1], False),
+        (WHOLE + b"X: " + b"a" * 200_000 + b"\r\n\r\n" + ENTRY, False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n" + ENTRY, False),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + ENTRY, False),
+        (b"HTTP/1.1 304 Not Modified\r\n\r\n", False),
+        (b"<html>" + ENTRY, False),
+        (b"\x00\xff\r\n\r\n", False),
+        (b"", False),
+    ],
+)
+async def test_bytes_of_a_broken_service_are_an_answer_or_none(
+    answer: bytes, is_known: bool
+) -> None:
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(answering, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        service = HttpService(f"http://127.0.0.1:{port}/{{account_id}}", timeout_s=10.0)
+        mark: Mark = None
+        for _ in range(2):
+            # The second time with the mark of the first, whatever that is.
+            try:
+                found = await answer_of(service, mark)
+            except OriginUnavailable:
+                assert not is_known
+            else:
+                assert isinstance(found, Found) == is_known
+                mark = found.mark if isinstance(found, Found) else None
+        await service.close()

@@ -60,6 +60,28 @@ async def test_broken_toml_does_not_show_what_it_holds(tmp_path: Path, content: 
     assert "secret" not in await refusal_of(tmp_path / "a.toml")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.toml", "[accounts.1]\ntoken = IGAAsecret\n", "is not TOML at line 2, column 9"),
+        ("a.toml", "[accounts.1]\n[accounts.1]\n", "is not TOML at line 2, column "),
+        ("a.toml", "token = ", "is not TOML at its end"),
+        ("a.json", '{"accounts":\n {"1": "IGAAsecret" 5}}', "is not JSON at line 2, column 21"),
+        (ONE, '{"token" "IGAAsecret"}', "is not JSON at line 1, column 10"),
+        ("defaults.toml", "limits = IGAAsecret", "is not TOML at line 1, column 10"),
+        ("defaults.json", "\n{IGAAsecret}", "is not JSON at line 2, column 2"),
+    ],
+)
+async def test_broken_file_says_where_it_is_broken(
+    tmp_path: Path, name: str, content: str, says: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    is_whole = name.startswith("a.")
+    said = await refusal_of(tmp_path / name if is_whole else tmp_path)
+    assert says in said
+    assert "secret" not in said
+
+
 async def test_token_in_the_place_of_a_file_name_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / ONE).write_text("IGAAone")
     (tmp_path / TOKEN).write_text(TWO)
@@ -134,7 +156,7 @@ async def test_limit_that_nothing_would_heed_is_refused(tmp_path: Path, bucket: 
     accounts = {ONE: {"token": "IGAAone"}, TWO: entry}
     source = await loaded(written(tmp_path / "a.json", {"accounts": accounts}))
     assert f"limits.{bucket}" in (source.last_error or "")
-    assert "live_reply" in (source.last_error or "")
+    assert "is not a known key; did you mean " in (source.last_error or "")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +172,9 @@ async def test_limit_that_nothing_would_heed_is_refused(tmp_path: Path, bucket: 
         ({"defaults": {"human_agent": "yes"}, "accounts": {}}, "defaults.human_agent"),
         ({"defaults": {"limits": {"text": "fast"}}, "accounts": {}}, "defaults.limits.text"),
         ({"accounts": []}, "accounts"),
-        ({"accounts": {ONE: "IGAAsecret"}}, ONE),
+        ({"defaults": {"limits": {"txt": "1/s"}}, "accounts": {}}, "did you mean text?"),
+        ({"defaults": "IGAAsecret", "accounts": {}}, "defaults: must be a table"),
+        (["IGAAsecret"], "must be a table"),
     ],
     ids=str,
 )
@@ -166,6 +190,20 @@ async def test_file_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None
     path = tmp_path / "a.toml"
     path.write_text(f'[accounts.{ONE}]\ntoken = "IGAAone"\n', encoding="utf-8-sig")
     assert (await loaded(path)).count == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"accounts": {"1": {"token": "IGAAsecret"}, "1": {"token": "IGAAother"}}}',
+        '{"accounts": {"2": {"token": "IGAAsecret", "token": "IGAAother"}}}',
+    ],
+)
+async def test_key_that_is_there_twice_is_refused_as_toml_does(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    said = await refusal_of(tmp_path / "a.json")
+    assert "is there twice; keep one" in said
+    assert "IGAA" not in said
 
 
 async def test_deeply_nested_file_is_refused_and_not_fatal(tmp_path: Path) -> None:

@@ -74,6 +74,15 @@ async def test_unusable_token_file_is_left_out_and_named_without_its_token(
     assert "secret" not in source.last_error
 
 
+async def test_volume_and_editors_leave_no_trouble_behind(directory: Path) -> None:
+    (directory / "lost+found").mkdir()
+    (directory / ONE).write_text("IGAAmarked", encoding="utf-8-sig")
+    (directory / TWO).write_text('{"token": "IGAAmarked"}', encoding="utf-8-sig")
+    source = await loaded(directory)
+    assert source.last_error is None
+    assert [each.token.reveal for each in source.accounts.values()] == ["IGAAmarked"] * 2
+
+
 async def test_hidden_files_of_a_mounted_secret_are_no_accounts(directory: Path) -> None:
     (directory / "..2026").mkdir()
     (directory / ".hidden").write_text("x")
@@ -187,6 +196,8 @@ async def test_file_gives_tokens_from_all_three_places_and_overrides_defaults(
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
+        ("IGAAsecret", "must be a table"),
+        (None, "must be a table"),
         ({"tokn": "IGAAsecret"}, "did you mean token?"),
         ({}, "exactly one of token"),
         ({"token": "IGAAsecret", "token_env": "X"}, "exactly one of token"),
@@ -195,8 +206,17 @@ async def test_file_gives_tokens_from_all_three_places_and_overrides_defaults(
         ({"token": "IGAA secret"}, "white space"),
         ({"token": "IGAA", "limits": {"text": "fast"}}, "like 100/s"),
         ({"token": "IGAA", "limits": {"text": 100}}, "like 100/s"),
-        ({"token": "IGAA", "limits": {"sms": "1/s"}}, "limits.sms"),
-        ({"token": "IGAA", "human_agent": "perhaps"}, "human_agent"),
+        ({"token": "IGAA", "limits": {"sms": "1/s"}}, "limits.sms is not a known key; did you"),
+        (
+            {"token": "IGAA", "limits": {"txt": "1/s"}},
+            "limits.txt is not a known key; did you mean text?",
+        ),
+        ({"token": "IGAA", "limits": []}, "limits: must be a table"),
+        ({"token": "IGAA", "human_agent": "perhaps"}, "human_agent: must be true or false"),
+        (
+            {"token": "IGAA", "graph_version": "v23"},
+            'graph_version: must be a version of the API, like "v23.0"',
+        ),
         ({"token": "IGAA", "disclosure": {}}, "disclosure.text"),
         ({"token": "IGAA", "disclosure": True}, "disclosure: must be a table with the key text"),
         ({"token": "IGAA", "disclosure": {"text": " "}}, "disclosure.text: must be text"),
@@ -205,7 +225,7 @@ async def test_file_gives_tokens_from_all_three_places_and_overrides_defaults(
         ({"token": "IGAA", "disclosure": {"text": "x", "after": 60}}, "did you mean after_s?"),
         (
             {"token": "IGAA", "disclosure": {"text": "x", "texts": {"Deutsch!": "y"}}},
-            "disclosure.texts.Deutsch!",
+            "disclosure.texts.Deutsch!: must be a language tag such as de",
         ),
         *(
             ({"token": "IGAA", "bulk_share": share}, "bulk_share: must be a number above 0")
@@ -214,7 +234,7 @@ async def test_file_gives_tokens_from_all_three_places_and_overrides_defaults(
     ],
 )
 async def test_unusable_entry_is_left_out_and_named_without_its_token(
-    tmp_path: Path, entry: dict[str, object], says: str
+    tmp_path: Path, entry: object, says: str
 ) -> None:
     path = tmp_path / "accounts.json"
     path.write_text(json.dumps({"accounts": {ONE: {"token": "IGAAone"}, TWO: entry}}))

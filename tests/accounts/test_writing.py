@@ -82,6 +82,14 @@ def test_settings_of_an_entry_stay(tmp_path: Path) -> None:
     assert json.loads((tmp_path / ID).read_text()) == expected
 
 
+def test_byte_order_mark_costs_no_setting(tmp_path: Path) -> None:
+    entry = json.dumps({"token": OLD, "human_agent": True})
+    (tmp_path / ID).write_text(entry, encoding="utf-8-sig")
+    stored(tmp_path)
+    account = read(tmp_path)
+    assert (account.token.reveal, account.human_agent) == (NEW, True)
+
+
 def test_end_that_is_not_told_leaves_none_behind(tmp_path: Path) -> None:
     (tmp_path / ID).write_text(json.dumps({"token": OLD, "expires_at": rfc3339(1)}))
     stored(tmp_path, Fresh(Secret(NEW), None))

@@ -65,3 +65,19 @@ def test_url_and_its_file_are_not_both_taken(tmp_path: Path) -> None:
     given = {"IGSEND_GATE_URL": "memory://", "IGSEND_GATE_URL_FILE": str(tmp_path)}
     with pytest.raises(ConfigError, match="leave one of them out"):
         Config.from_env(given)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".example", ".example"])
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("IGSEND_AMQP_URL", "amqp://guest:hidden@{host}/"),
+        ("IGSEND_GATE_URL", "redis://:hidden@{host}/0"),
+        ("IGSEND_GRAPH_URL", "https://{host}"),
+        ("IGSEND_ACCOUNTS", "https://:hidden@{host}/{{account_id}}"),
+    ],
+)
+def test_host_that_nobody_can_look_up_is_refused(name: str, url: str, host: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: is no URL with a host") as caught:
+        Config.from_env({name: url.format(host=host)})
+    assert "hidden" not in str(caught.value)

@@ -67,6 +67,7 @@ HOSTILE_DEAD = st.builds(
         returned_from=st.none(),
         unknown_since=st.none() | st.just(NOW),
         checks=st.integers(0, 2),
+        disclosure=st.none() | st.text(st.characters(max_codepoint=127), max_size=16),
         replay=st.none() | st.just(Replay("b" * 64, 1_000_000, "ж" * 32, "i" * 128, Doubt.VERIFY)),
     ),
     error=st.none()
@@ -219,7 +220,7 @@ def test_letter_remembers_which_disclosure_is_in_doubt() -> None:
     assert SENT_PARTS not in headers
 
 
-@pytest.mark.parametrize("endless", ["m" * 5000, "ж" * 26])
+@pytest.mark.parametrize("endless", ["m" * 5000, "m" * 150, "ж" * 26, '"' * 80])
 def test_id_of_a_disclosure_that_takes_too_much_becomes_null(endless: str) -> None:
     # As it is written: JSON takes six characters for one that is not ASCII.
     progress = Progress(1, NOW, (endless,), disclosure="digest")

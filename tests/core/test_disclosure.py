@@ -16,7 +16,12 @@ from worker.core.kind import Bucket, Kind
 from worker.core.progress import Progress
 from worker.core.request import Author, SendRequest, request_from
 
-TEXTS = {"de": "Du schreibst mit unserem Bot.", "pt_BR": "Você fala com nosso robô."}
+TEXTS = {
+    "de": "Du schreibst mit unserem Bot.",
+    "pt_BR": "Você fala com nosso robô.",
+    "zh": "您正在与机器人对话。",
+    "zh-Hant": "您正在與機器人對話。",
+}
 TELLS = Disclosure("You are talking to our bot.", TEXTS, after_s=60.0)
 ACCOUNT = Account("17", an_account().token, disclosure=TELLS)
 SILENT = an_account()
@@ -41,6 +46,9 @@ def an_action() -> SendRequest:
         ("pt-br", TEXTS["pt_BR"]),
         ("pt", TELLS.text),
         ("d", TELLS.text),
+        ("zh-Hant-TW", TEXTS["zh-Hant"]),
+        ("zh_hans_cn", TEXTS["zh"]),
+        ("", TELLS.text),
     ],
 )
 def test_text_is_that_of_the_locale_or_of_its_language(locale: str | None, text: str) -> None:

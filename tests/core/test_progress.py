@@ -1,5 +1,6 @@
 """Progress travels in headers and comes back; whatever else stands there is named, not believed."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -35,7 +36,7 @@ PROGRESS = st.builds(
     unknown_since=st.none() | MOMENTS.map(round).map(float),
     checks=st.just(0),
     returned_from=st.none() | st.sampled_from([reason.value for reason in Reason]),
-    disclosure=st.none() | st.text(max_size=16),
+    disclosure=st.none() | st.text(st.characters(max_codepoint=127), max_size=16),
     may_have_gone=st.booleans(),
     replay=st.none() | st.just(Replay("20261123T101500-7f3a", 2, "ada", "old~1", Doubt.VERIFY)),
 )
@@ -249,3 +250,8 @@ def test_parts_cannot_have_gone_before_the_disclosure_that_goes_first() -> None:
     assert isinstance(read, Problem)
     assert DISCLOSURE in read.message
     assert isinstance(progress_from({**headers, DISCLOSURE: '["digest",null]'}), Progress)
+
+
+@pytest.mark.parametrize("digest", ["d" * 17, "ж"])
+def test_digest_that_is_none_of_ours_is_a_problem(digest: str) -> None:
+    assert isinstance(progress_from({DISCLOSURE: json.dumps([digest])}), Problem)

@@ -151,6 +151,18 @@ async def test_an_account_that_is_not_there_is_a_failure_and_a_name_a_usage_erro
     assert "numeric id" in name.err
 
 
+async def test_check_tells_what_closed_an_account_last(scene: System) -> None:
+    done = await accounts(scene, "check", "--json", REFUSED, QUIET)
+    found = {line["account_id"]: line for line in done.json_lines}
+    assert found[QUIET]["last_error"] is None
+    last = found[REFUSED]["last_error"]
+    assert (last["code"], last["subcode"]) == (190, 463)
+    assert last["why"] == "the access token has expired"
+    assert last["at"] is not None
+    told = await accounts(scene, "check", REFUSED)
+    assert f"closed since {last['at']}: the access token has expired (190/463)" in told.out
+
+
 async def test_no_token_is_shown(scene: System) -> None:
     outputs = await asyncio.gather(
         accounts(scene, "ls", "--json"),

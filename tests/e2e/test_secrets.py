@@ -67,6 +67,10 @@ def requests() -> Mapping[str, dict[str, Any] | bytes]:
         "sent": marked(),
         "sent, other token": marked(SECOND),
         "sent in parts": marked(messages=[{"text": TEXT}, {"attachment": MARKED_IMAGE}]),
+        "split": marked(
+            message={"text": f"{TEXT} " * 60, "quick_replies": [MARKED_BUTTON]}, split=True
+        ),
+        "private reply": marked(recipient={"comment_id": f"1790{int(MARK, 16)}"}),
         "taken": taken,
         "taken again": taken,
         "taken with another body": marked(id="taken", message={"text": f"{TEXT} other"}),
@@ -241,6 +245,12 @@ async def listen(system: System, found: Evidence) -> None:
     pid = system.worker.process.pid
     found.said["command line"] = (await run("cat", f"/proc/{pid}/cmdline")).out
     assert "worker" in found.said["command line"]
+    # The password is where the test itself gave it: in IGSEND_AMQP_URL.
+    variables = (await run("cat", f"/proc/{pid}/environ")).out.split("\0")
+    others = [each for each in variables if not each.startswith("IGSEND_AMQP_URL=")]
+    found.said["environment"] = "\n".join(others)
+    assert "IGSEND_LOG_LEVEL=debug" in found.said["environment"]
+    found.said["all command lines"] = (await run("ps", "-eww", "-o", "args")).out
     lines = b"\n".join(
         request if isinstance(request, bytes) else json.dumps(request).encode()
         for request in requests().values()
@@ -285,6 +295,8 @@ ENDINGS: Mapping[str, tuple[str, str | None]] = {
     "sent": ("sent", None),
     "sent, other token": ("sent", None),
     "sent in parts": ("sent", None),
+    "split": ("sent", None),
+    "private reply": ("sent", None),
     "taken": ("sent", None),
     "taken again": ("sent", None),
     "taken with another body": ("failed", "invalid"),

@@ -102,6 +102,7 @@ async def test_check_says_of_each_token_whose_it_is_and_what_is_wrong(
             "instagram_business_manage_messages": True,
         },
         "gate": "open",
+        "last_error": None,
         "problem": "the token ends in 5.0 days: igsend accounts refresh",
         "code": None,
         "subcode": None,
@@ -134,6 +135,17 @@ async def test_check_of_good_accounts_needs_no_worker(sandbox: Sandbox, tmp_path
     unknown = await accounts(sandbox, source, "check", "5")
     assert (unknown.code, unknown.out) == (1, "")
     assert "not among the usable accounts of IGSEND_ACCOUNTS: 5" in unknown.err
+
+
+async def test_api_that_cannot_be_asked_says_nothing_against_the_token(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    source = token_files(tmp_path / "accounts", {GOOD: "IGAAgood"})
+    away = {"IGSEND_GRAPH_URL": "http://127.0.0.1:1"}
+    done = await accounts(sandbox, source, "check", "--json", **away)
+    assert done.code == 1
+    problem = by_account(done)[GOOD]["problem"]
+    assert problem.startswith("the API does not say whose token it is: the API could not be conn")
 
 
 async def test_permission_that_is_missing_fails_the_check(sandbox: Sandbox, tmp_path: Path) -> None:

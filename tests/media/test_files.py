@@ -1,6 +1,8 @@
 """What is found out about a file, how, and how often."""
 
 import asyncio
+import socket
+from typing import Any
 
 import pytest
 
@@ -107,13 +109,31 @@ async def test_redirect_to_another_scheme_is_not_followed() -> None:
     assert (said, asked) == (None, ["HEAD /a", "GET /a"])
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "2130706433", "0177.0.0.1"),
+        *("0x7f000001", "0x7F.1", "127.1", "4294967296", "[::1]"),
+    ],
+)
 async def test_url_written_as_a_private_address_is_refused(host: str) -> None:
     async with a_web() as web, some_files("") as files:
         said = await files.objection("image", f"https://{host}/a")
         assert web.connections == 0
     assert said is not None
     assert "no public address" in said
+
+
+@pytest.mark.parametrize("host", ["134744072", "0x08080808", "010.8.8.8"])
+async def test_public_address_in_another_spelling_is_left_to_meta(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    def nowhere(*_: Any, **__: Any) -> list[Any]:
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    async with some_files("") as files:
+        assert await files.objection("image", f"https://{host}/a") is None
 
 
 async def test_other_ports_are_not_asked_unless_the_host_is_named() -> None:

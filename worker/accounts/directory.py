@@ -25,6 +25,7 @@ from worker.accounts.reading import (
     Reading,
     Stamp,
     contents_of,
+    place_in,
     shown,
     stamp_of,
     token_in_bytes,
@@ -64,12 +65,30 @@ class AccountDirectory:
         Raises AccountsError when the directory cannot be listed.
         """
         try:
-            if self._reading is None or not self._is_unchanged():
-                self._entries = self._look_at_all()
+            changed, names = self._scan()
+            if self._reading is None or changed or len(names) < len(self._entries):
+                self._entries = self._renewed(changed, names)
                 self._reading = self._summary()
         except OSError as error:
             raise AccountsError(f"IGSEND_ACCOUNTS={self._path}: {why(error)}") from None
         return self._reading
+
+    def _scan(self) -> tuple[list[os.DirEntry[str]], set[str]]:
+        """Give the files that are new or may have changed, and the names of all there are."""
+        changed, names = [], set()
+        for file in self._files():
+            names.add(file.name)
+            known = self._entries.get(file.name)
+            if known is None or known.stamp is None or known.stamp != _stamp(file):
+                changed.append(file)
+        return changed, names
+
+    def _renewed(self, changed: list[os.DirEntry[str]], names: set[str]) -> dict[str, _Entry]:
+        gone = self._entries.keys() - names
+        if _DEFAULTS.keys() & (gone | {file.name for file in changed}):
+            return self._look_at_all()
+        kept = {name: entry for name, entry in self._entries.items() if name not in gone}
+        return kept | {file.name: self._look(file) for file in changed}
 
     def _look_at_all(self) -> dict[str, _Entry]:
         files = list(self._files())
@@ -90,13 +109,13 @@ class AccountDirectory:
             return known
         where = str(self._path / file.name)
         try:
-            text = contents_of(self._path / file.name, where=where).decode("utf-8-sig")
+            text = contents_of(self._path / file.name, where=where).decode()
             self._use_defaults(settings_from(_DEFAULTS[file.name](text), where=where))
         except AccountsError as error:
             return _Entry(stamp, problem=str(error))
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
             kind = "JSON" if file.name.endswith(".json") else "TOML"
-            return _Entry(stamp, problem=f"{where} is not {kind}")
+            return _Entry(stamp, problem=f"{where} is not {kind}{place_in(error)}")
         return _Entry(stamp)
 
     def _use_defaults(self, defaults: Settings) -> None:
@@ -109,16 +128,7 @@ class AccountDirectory:
 
     def _files(self) -> Iterator[os.DirEntry[str]]:
         with os.scandir(self._path) as entries:
-            yield from (entry for entry in entries if not entry.name.startswith("."))
-
-    def _is_unchanged(self) -> bool:
-        count = 0
-        for file in self._files():
-            count += 1
-            known = self._entries.get(file.name)
-            if known is None or known.stamp is None or known.stamp != _stamp(file):
-                return False
-        return count == len(self._entries)
+            yield from (entry for entry in entries if not _is_none_of_ours(entry.name))
 
     def _look(self, file: os.DirEntry[str]) -> _Entry:
         stamp, known = _stamp(file), self._entries.get(file.name)
@@ -148,6 +158,11 @@ class AccountDirectory:
             {entry.account.id: entry.account for entry in entries if entry.account is not None},
             sorted(entry.problem for entry in entries if entry.problem is not None),
         )
+
+
+def _is_none_of_ours(name: str) -> bool:
+    # The root of a volume has a lost+found.
+    return name.startswith(".") or name == "lost+found"
 
 
 def _stamp(file: os.DirEntry[str]) -> Stamp:

@@ -3,6 +3,8 @@
 A further setting is one line in `Settings` and one in `account_of`.
 """
 
+import re
+from collections.abc import Iterable
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,7 +22,7 @@ from pydantic import (
     ValidationError,
 )
 
-from worker.accounts.reading import AccountsError, shown, token_from
+from worker.accounts.reading import AccountsError, place_in, shown, token_from
 from worker.core.account import DAY_S, Account, Disclosure
 from worker.core.kind import Bucket
 from worker.core.rate_limit import Limit, parse_limit
@@ -28,8 +30,17 @@ from worker.core.secret import Secret
 from worker.core.splitting import LONGEST_TEXT_BYTES
 
 # As in values.json: what BCP 47 allows in its usual forms.
-LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,3}$"
+LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,3}")
+GRAPH_VERSION = re.compile(r"v\d{1,3}\.\d{1,2}", re.ASCII)
 YEAR_S = 365 * DAY_S
+# What pydantic says in terms of Python.
+_PLAIN = {
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table",
+    "missing": "is missing",
+    "model_type": "must be a table",
+    "string_type": "must be text",
+}
 
 
 class Strict(BaseModel):
@@ -78,6 +89,18 @@ def _text(value: object) -> str:
     return value
 
 
+def _locale(value: str) -> str:
+    if LOCALE.fullmatch(value) is None:
+        raise ValueError("must be a language tag such as de or pt-BR (BCP 47)")
+    return value
+
+
+def _version(value: object) -> object:
+    if value is not None and (not isinstance(value, str) or GRAPH_VERSION.fullmatch(value) is None):
+        raise ValueError('must be a version of the API, like "v23.0"')
+    return value
+
+
 _Text = Annotated[str, BeforeValidator(_text)]
 _Limits = dict[Bucket, Annotated[Limit, BeforeValidator(_limit)]]
 
@@ -86,7 +109,7 @@ class _Disclosure(Strict):
     """The table `disclosure`."""
 
     text: _Text
-    texts: dict[Annotated[str, Field(pattern=LOCALE)], _Text] = Field(default_factory=dict)
+    texts: dict[Annotated[str, AfterValidator(_locale)], _Text] = Field(default_factory=dict)
     after_s: Annotated[float, BeforeValidator(_seconds)] = DAY_S
 
 
@@ -114,7 +137,7 @@ class Settings(Strict):
         _Disclosure | None, BeforeValidator(_disclosure), AfterValidator(_core)
     ] = None
     # As IGSEND_GRAPH_VERSION, which it overrides for the account.
-    graph_version: str | None = Field(None, pattern=r"^v\d{1,3}\.\d{1,2}$")
+    graph_version: Annotated[str | None, BeforeValidator(_version)] = None
 
 
 class Entry(Settings):
@@ -172,9 +195,8 @@ def account_from_json(
     """
     try:
         fields = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        # Its text may quote a part of the token.
-        raise AccountsError(f"{where} is not JSON") from None
+    except orjson.JSONDecodeError as error:
+        raise AccountsError(f"{where} is not JSON{place_in(error)}") from None
     if not isinstance(fields, dict):
         raise AccountsError(f"{where} must be a JSON object with the key token")
     for elsewhere in ("token_file", "token_env"):
@@ -205,12 +227,19 @@ def _validated(model: type[_Model], fields: object, where: str) -> _Model:
 def _sentence(
     location: tuple[int | str, ...], kind: str, message: str, model: type[BaseModel]
 ) -> str:
-    place = ".".join(shown(str(step)) for step in location if step != "[key]")
+    steps = [str(step) for step in location if step != "[key]"]
+    place = ".".join(shown(step) for step in steps)
+    known: Iterable[str] = ()
     if kind == "extra_forbidden":
-        known = _model_at(location[:-1], model)
-        near = get_close_matches(str(location[-1]), known.model_fields, n=1, cutoff=0.0)
+        known = _model_at(location[:-1], model).model_fields
+    elif kind == "enum":
+        # The only keys that are no fields of a model.
+        known = list(Bucket)
+    if known:
+        near = get_close_matches(steps[-1], known, n=1, cutoff=0.0)
         return f"{place} is not a known key; did you mean {near[0]}?"
-    return f"{place}: {message.removeprefix('Value error, ')}"
+    said = _PLAIN.get(kind, message.removeprefix("Value error, "))
+    return f"{place}: {said}" if place else said
 
 
 def _model_at(location: tuple[int | str, ...], model: type[BaseModel]) -> type[BaseModel]:

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from worker.accounts.reading import (
     AccountsError,
     Reading,
     Stamp,
+    place_in,
     shown,
     stamp_of,
     token_from,
@@ -26,7 +28,8 @@ from worker.core.secret import Secret
 
 class _File(Strict):
     defaults: Settings = Settings()
-    accounts: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    # What an account is, is looked at one by one: a wrong one is to harm no other.
+    accounts: dict[str, Any] = Field(default_factory=dict)
 
 
 class AccountFile:
@@ -62,7 +65,9 @@ class AccountFile:
         except ValidationError as error:
             raise AccountsError(f"{self._path}: {sentences(error, _File)}") from None
         reading = Reading({})
-        for account_id, fields in file.accounts.items():
+        for account_id in [*file.accounts]:
+            # What was read of one makes room for the next: it is a hundred thousand at times.
+            fields = file.accounts.pop(account_id)
             try:
                 reading.accounts[account_id] = self._account(account_id, fields, file.defaults)
             except AccountsError as error:
@@ -78,13 +83,28 @@ class AccountFile:
             raise AccountsError(f"IGSEND_ACCOUNTS={self._path}: {why(error)}") from None
         try:
             text = data.decode("utf-8-sig")
-            return json.loads(text) if self._path.suffix == ".json" else tomllib.loads(text)
+            if self._path.suffix == ".json":
+                return json.loads(text, object_pairs_hook=self._without_twins)
+            return tomllib.loads(text)
         except (ValueError, RecursionError) as error:
-            # The parsers' messages give line and column; a value they quote could be a token.
             kind = "JSON" if self._path.suffix == ".json" else "TOML"
-            raise AccountsError(f"{self._path} is not {kind} ({type(error).__name__})") from None
+            place = place_in(error) or f" ({type(error).__name__})"
+            raise AccountsError(f"{self._path} is not {kind}{place}") from None
 
-    def _account(self, account_id: str, fields: Mapping[str, Any], defaults: Settings) -> Account:
+    def _without_twins(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """Make an object of a JSON file; a key that is there twice would hide the first one.
+
+        TOML refuses that by itself. Raises AccountsError.
+        """
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            twice = next(
+                key for key, count in Counter(key for key, _ in pairs).items() if count > 1
+            )
+            raise AccountsError(f"{self._path}: the key {shown(twice)} is there twice; keep one")
+        return found
+
+    def _account(self, account_id: str, fields: object, defaults: Settings) -> Account:
         where = f"{self._path}, accounts.{shown(account_id)}"
         if ACCOUNT_ID.fullmatch(account_id) is None:
             raise AccountsError(f"{where}: the id must be the account's numeric id")

@@ -64,8 +64,9 @@ class HttpService:
                 return {account_id: await self._read(account_id, answer, url, mark)}
         except TimeoutError:
             why = f"no answer within {self._timeout_s:g} s (IGSEND_ACCOUNTS_TIMEOUT_S)"
-        except aiohttp.ClientError as error:
-            # Its text may quote what was sent.
+        except (aiohttp.ClientError, UnicodeError) as error:
+            # Its text may quote what was sent. A host that no name server can be asked for is
+            # found out here only: UnicodeError.
             why = f"no answer ({type(error).__name__})"
         raise OriginUnavailable(f"IGSEND_ACCOUNTS={self.shown}: {why}; look at the service")
 

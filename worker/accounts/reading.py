@@ -1,5 +1,6 @@
 """What reading a source gives: the accounts that are usable, and what is wrong with the others."""
 
+import codecs
 import os
 import re
 import stat
@@ -24,6 +25,9 @@ Stamp = tuple[int, int, int] | None
 # File systems note the time of a change in steps, the coarsest of 2 s: a file so fresh could
 # change once more and look the same.
 _TOO_FRESH_NS = 2 * 10**9
+
+# How the parsers of JSON and TOML end their messages. What comes before may quote a token.
+_PLACE = re.compile(r"line (\d+),? column (\d+)(?: \(char \d+\)|\))$")
 
 
 class AccountsError(Exception):
@@ -74,9 +78,18 @@ def contents_of(path: Path, *, where: str) -> bytes:
             data = file.read(_LONGEST_TOKEN_FILE + 1)
         if len(data) > _LONGEST_TOKEN_FILE:
             raise AccountsError(f"{where} is larger than a token can be")
-        return data
+        # Some editors begin a file with it.
+        return data.removeprefix(codecs.BOM_UTF8)
     except (OSError, ValueError) as error:
         raise AccountsError(f"{where}: cannot read it ({why(error)})") from None
+
+
+def place_in(error: Exception) -> str:
+    """Say where a parser stopped, with a space before it; nothing when it does not tell."""
+    said = str(error)
+    if found := _PLACE.search(said):
+        return f" at line {found[1]}, column {found[2]}"
+    return " at its end" if said.endswith("(at end of document)") else ""
 
 
 def why(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Accounts in Redis: one key each, PREFIX:account:ID, with the entry as JSON."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -63,11 +63,30 @@ class RedisKeys:
         try:
             async with asyncio.timeout(self._timeout_s):
                 texts = await self._redis.mget([self._prefix + account_id for account_id in ids])
-        except (RedisError, OSError, TimeoutError) as error:
+                if not isinstance(texts, list):
+                    raise TypeError
+                found = dict(zip(ids, texts, strict=True))
+                kinds = await self._kinds([each for each, text in found.items() if text is None])
+        except (RedisError, OSError, TimeoutError, TypeError, ValueError) as error:
             raise self._unavailable(error) from None
         return {
-            account_id: self._answer(account_id, text, marks[account_id])
-            for account_id, text in zip(ids, texts, strict=True)
+            account_id: self._answer(account_id, text, marks[account_id], kinds.get(account_id))
+            for account_id, text in found.items()
+        }
+
+    async def _kinds(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Say what lies at keys where MGET finds no string, if anything: it tells no difference."""
+        if not ids:
+            return {}
+        async with self._redis.pipeline(transaction=False) as asking:
+            for account_id in ids:
+                asking.type(self._prefix + account_id)
+            kinds = await asking.execute(raise_on_error=False)
+        # Who may not ask for types (an error) takes it for none.
+        return {
+            account_id: kind.decode()
+            for account_id, kind in zip(ids, kinds, strict=True)
+            if isinstance(kind, bytes) and kind not in (b"none", b"string")
         }
 
     async def ids(self) -> AsyncIterator[str]:
@@ -82,14 +101,16 @@ class RedisKeys:
         except (RedisError, OSError, TimeoutError) as error:
             raise self._unavailable(error) from None
 
-    def _answer(self, account_id: str, text: bytes | None, mark: Mark) -> Answer:
+    def _answer(self, account_id: str, text: bytes | None, mark: Mark, kind: str | None) -> Answer:
+        where = f"Redis key {self._prefix}{account_id}"
+        if kind is not None:
+            return Unusable(f"{where} is a {kind}; it must be a string with the entry as JSON")
         if text is None:
             return ABSENT
         digest = blake2b(text, digest_size=16).digest()
         if digest == mark:
             return UNCHANGED
         try:
-            where = f"Redis key {self._prefix}{account_id}"
             return Found(account_from_json(account_id, text, where=where), digest)
         except AccountsError as error:
             return Unusable(str(error))
@@ -102,6 +123,8 @@ class RedisKeys:
             )
         if isinstance(error, TimeoutError):
             why = f"no answer within {self._timeout_s:g} s (IGSEND_ACCOUNTS_TIMEOUT_S)"
+        elif isinstance(error, TypeError | ValueError):
+            why = "it answers something else than it was asked"
         else:
             # Answers of Redis quote commands and keys, which hold no secret; log-ins quote none.
             why = f"{type(error).__name__}: {error}"

@@ -4,6 +4,7 @@ Expiry and token are kept together, in one file that changes at one stroke: so a
 that held a bare token becomes an entry. Comments, order and foreign settings stay as they are.
 """
 
+import codecs
 import json
 import tomllib
 from collections.abc import Callable
@@ -108,7 +109,8 @@ def _edit_bare_file(_: bytes, fresh: Fresh) -> bytes:
 
 
 def _edit_entry_file(file: Path, data: bytes, fresh: Fresh) -> bytes:
-    entry = _from_json(data, file) if data.lstrip().startswith(b"{") else {}
+    is_entry = data.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{")
+    entry = _from_json(data, file) if is_entry else {}
     _set(entry, fresh, with_token=True)
     return _json(entry, like=data)
 

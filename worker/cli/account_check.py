@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -14,6 +14,7 @@ import typer
 from worker.cli.account_source import check_ids, read_accounts
 from worker.cli.failure import CommandFailed, UsageFailed, config_from_environment
 from worker.cli.inspection import inspection_of
+from worker.cli.phrases import with_codes
 from worker.config import Config
 from worker.core.account import Account
 from worker.core.progress import rfc3339
@@ -32,7 +33,10 @@ _BASIC, _MESSAGES = "instagram_business_basic", "instagram_business_manage_messa
 
 @dataclass(slots=True)
 class Finding:
-    """What was found about one account. `gate` and permissions are None when not known."""
+    """What was found about one account. `gate` and permissions are None when not known.
+
+    `last_error` is what closed the account, while it is closed: the workers' word, not this call's.
+    """
 
     account_id: str
     verdict: str = "ok"
@@ -43,6 +47,7 @@ class Finding:
         default_factory=lambda: {_BASIC: None, _MESSAGES: None}
     )
     gate: str | None = None
+    last_error: dict[str, Any] | None = None
     problem: str | None = None
     code: int | None = None
     subcode: int | None = None
@@ -114,12 +119,10 @@ async def _gate(
 async def _finding(graph: GraphClient, gate: Inspection | None, account: Account) -> Finding:
     finding = Finding(account.id)
     if gate is not None:
-        state = await gate.account(account.id)
-        finding.gate = None if state is None else str(state["state"])
+        _tell_closure(finding, await gate.account(account.id))
     holder = await holder_of(graph, account)
     if isinstance(holder, GraphError):
-        advice = "; store a new token" if holder.code == TOKEN_CODE else ""
-        finding.note("fail", f"the token does not work: {holder.meaning}{advice}", holder)
+        finding.note("fail", _refusal(holder), holder)
     else:
         finding.user_id, finding.username = holder.user_id, holder.username
         finding.permissions[_BASIC] = True
@@ -128,6 +131,25 @@ async def _finding(graph: GraphClient, gate: Inspection | None, account: Account
             await _judge_permission(finding, graph, account)
     _judge_end(finding, account.expires_at, now=time.time())
     return finding
+
+
+def _tell_closure(finding: Finding, state: Mapping[str, Any] | None) -> None:
+    if state is None:
+        return
+    finding.gate = str(state["state"])
+    closure = state["closure"] or state["app"]
+    if closure is not None:
+        finding.last_error = {
+            "at": closure["since"],
+            **{name: closure[name] for name in ("why", "code", "subcode")},
+        }
+
+
+def _refusal(error: GraphError) -> str:
+    if error.code == TOKEN_CODE:
+        return f"the token does not work: {error.meaning}; store a new token"
+    # No answer, a throttle, an outage: no reason to have a person log in again.
+    return f"the API does not say whose token it is: {error.meaning}"
 
 
 def _judge_holder(finding: Finding, holder: Holder) -> None:
@@ -171,9 +193,11 @@ def _line(finding: Finding) -> str:
     name = "" if finding.username is None else f" @{finding.username}"
     facts = [finding.problem or "the token works, and may read and send messages"]
     facts.append(f"ends {finding.expires_at}" if finding.expires_at else "end not known")
-    if finding.gate is not None:
+    if (last := finding.last_error) is not None:
+        since = "" if last["at"] is None else f" since {last['at']}"
+        why = with_codes(last["why"], last["code"], last["subcode"])
+        facts.append(f"{finding.gate}{since}: {why}")
+    elif finding.gate is not None:
         facts.append(finding.gate)
-    if finding.code is not None:
-        codes = "/".join(str(code) for code in (finding.code, finding.subcode) if code is not None)
-        facts[0] += f" ({codes})"
+    facts[0] = with_codes(facts[0], finding.code, finding.subcode)
     return f"{finding.verdict:4}  {finding.account_id}{name}: {'; '.join(facts)}"

@@ -21,6 +21,7 @@ from worker.accounts.replacing import BusyError, CannotWriteError, only_one
 from worker.accounts.writing import checked_place, lock_of
 from worker.cli.account_source import check_ids, path_of, read_accounts
 from worker.cli.failure import CommandFailed, config_from_environment
+from worker.cli.phrases import with_codes
 from worker.config import Config
 from worker.core.account import Account
 from worker.core.progress import rfc3339
@@ -143,8 +144,7 @@ async def _refreshed(refresher: Refresher, source: Path, account: Account) -> Fi
         place = checked_place(source, account.id, known)
         fresh = await refresher.refreshed(account.token)
         if isinstance(fresh, GraphError):
-            codes = "/".join(str(code) for code in (fresh.code, fresh.subcode) if code is not None)
-            meaning = f"{fresh.meaning} ({codes})" if codes else fresh.meaning
+            meaning = with_codes(fresh.meaning, fresh.code, fresh.subcode)
             return Finding(account.id, "failed", account.expires_at, f"{meaning}; nothing changed")
         token_from(fresh.token.reveal, where="the new token of the API")
         place.store(fresh)

@@ -16,6 +16,7 @@ from worker.cli.account_refresh import refresh
 from worker.cli.account_source import check_ids
 from worker.cli.failure import CommandFailed, config_from_environment
 from worker.cli.inspection import inspection_of
+from worker.cli.phrases import with_codes
 from worker.config import Config
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: open or closed, limits, backlog, tokens.")
@@ -145,8 +146,7 @@ def _left(buckets: Mapping[str, Any]) -> str:
 
 
 def _why(closure: Mapping[str, Any]) -> str:
-    codes = [str(closure[name]) for name in ("code", "subcode") if closure[name] is not None]
-    return f"{closure['why']} ({'/'.join(codes)})" if codes else str(closure["why"])
+    return with_codes(closure["why"], closure["code"], closure["subcode"])
 
 
 async def _account(config: Config, account_id: str) -> Mapping[str, Any] | None:

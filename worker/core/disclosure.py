@@ -58,13 +58,15 @@ def preceded(request: SendRequest, account: Account | None, progress: Progress) 
 
 
 def text_for(disclosure: Disclosure, locale: str | None) -> str:
-    """Choose the text of a locale: exactly that one, or its language, or the one for all others.
+    """Choose the text of a locale, or of the nearest that it is a kind of, or that for all others.
 
-    `de-AT` and `de_at` are the same.
+    `zh-Hant-TW` takes `zh-Hant` before `zh`; `de-AT` and `de_at` are the same (RFC 4647, Lookup).
     """
     wanted = _plain(locale or "")
     texts = {_plain(name): text for name, text in disclosure.texts.items()}
-    return texts.get(wanted) or texts.get(wanted.partition("-")[0]) or disclosure.text
+    while wanted and wanted not in texts:
+        wanted = wanted.rpartition("-")[0]
+    return texts.get(wanted, disclosure.text)
 
 
 def _part(request: SendRequest, account: Account | None, digest: str) -> Part:

@@ -26,6 +26,7 @@ RETURNED_FROM = PREFIX + "returned-from"
 
 # More parts than a request may have, more attempts than any policy allows, times that no worker
 # has seen: not ours.
+_LONGEST_DIGEST = 16
 _LONGEST_PARTS_TEXT = 65_536
 _MOST_PARTS = 10
 _MOST_ATTEMPTS = 1_000_000
@@ -232,7 +233,8 @@ def _disclosure(value: object) -> tuple[str | None, ...]:
         return (None,)
     unreadable = _Unreadable(DISCLOSURE, "a JSON array of a digest and a message id")
     parts = _ids(value, 2, unreadable)
-    if not parts or parts[0] is None:
+    digest = parts[0] if parts else None
+    if digest is None or len(digest) > _LONGEST_DIGEST or not digest.isascii():
         raise unreadable
     return parts
 

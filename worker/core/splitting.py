@@ -9,18 +9,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 LONGEST_TEXT_BYTES = 1000
+# White space but what says that no line ends there: "10 000 €", "Bonjour !".
+_SPACE = r"[^\S\xa0\u2007\u202f]"
 # The best place comes first; each pattern ends where the next piece begins.
 _PLACES = (
-    re.compile(r"\n\s*\n\s*"),
-    re.compile(r"\n\s*"),
-    re.compile(r"[.!?…][\"'»”’)\]]*\s+|[。！？]"),  # these end sentences too
-    re.compile(r"\s+"),
+    re.compile(rf"\n\s*\n{_SPACE}*"),
+    re.compile(rf"\n{_SPACE}*"),
+    re.compile(rf"[.!?…][\"'»”’)\]]*{_SPACE}+|[。！？][」』）】”’]*"),  # these end sentences too
+    re.compile(rf"{_SPACE}+"),
 )
 # A better place is worth it only if the piece before it is not too short.
 _SHORTEST_SHARE = 0.5
 # No emoji sequence is longer; what is, such as a letter under a heap of accents, is cut.
 _LONGEST_GRAPHEME = 64
-_JOINER = "\u200d"
+# What belongs to the character before it without being a mark: joiners, skin tones, parts of
+# flags, two vowels and the halfwidth sound marks.
+_ATTACHED = re.compile(
+    "[\u200c\u200d\u0e33\u0eb3\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
+)
 
 
 def split_text(text: str, *, most_bytes: int = LONGEST_TEXT_BYTES) -> list[str]:
@@ -78,7 +84,7 @@ def _last(place: re.Pattern[str], rest: str, fits: int) -> int:
 
 def _is_attached(rest: str, at: int) -> bool:
     """Whether the character there belongs to the one before it: an accent, a joiner, a style."""
-    return at < len(rest) and (rest[at] == _JOINER or unicodedata.category(rest[at])[0] == "M")
+    return unicodedata.category(rest[at])[0] == "M" or _ATTACHED.match(rest, at) is not None
 
 
 def _whole_characters(rest: str, fits: int) -> int:

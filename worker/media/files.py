@@ -6,6 +6,7 @@ DNS that changes its mind can lead elsewhere. URLs may be signed: nothing here l
 """
 
 import asyncio
+import re
 import socket
 import time
 from collections import OrderedDict
@@ -31,6 +32,8 @@ MOST_PER_HOST = 4
 GOOD_FOR_S = 300.0
 BAD_FOR_S = 30.0
 PORTS = frozenset({80, 443})
+# What browsers and resolvers take for an IPv4 address: 127.1, 0177.0.0.1, 0x7f000001.
+_NUMBER = re.compile(r"(?:.*\.)?(?:\d+|0[xX][0-9a-fA-F]*)")
 
 _NOT_PUBLIC = (
     "the host of the URL is no public address, so Meta cannot fetch the file; give a public URL"
@@ -173,11 +176,11 @@ class WebFiles:
         """Whether the host is written as an address that is not public, or as this very host."""
         if self._allowed.names(host):
             return False
-        is_number = ":" in host or host.replace(".", "").isdecimal()
+        is_number = ":" in host or _NUMBER.fullmatch(host) is not None
         return (
             host.endswith(".localhost")
             or host == "localhost"
-            or (is_number and not is_public(host))
+            or (is_number and not is_public(_dotted(host)))
         )
 
     def _socket_to(self, info: tuple[Any, ...]) -> socket.socket:
@@ -188,3 +191,11 @@ class WebFiles:
         if not self._allowed.may_connect([address]) and not self._resolver.is_granted(address):
             raise ForbiddenAddressError
         return socket.socket(family, kind, protocol)
+
+
+def _dotted(host: str) -> str:
+    """Give the usual spelling of an IPv4 address, and what is none as it is."""
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        return host
