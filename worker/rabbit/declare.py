@@ -26,7 +26,7 @@ _MAY_NOT = (
     "the user may not configure it; let one who may run `igsend topology declare`, and set "
     "IGSEND_DECLARE=false for this worker"
 )
-_NO_PLUGIN = (
+NO_PLUGIN = (
     "enable the plugin with `rabbitmq-plugins enable rabbitmq_consistent_hash_exchange`, or set "
     "IGSEND_PARTITIONS=1, which needs none"
 )
@@ -111,7 +111,7 @@ async def _on_own_channel(
         return Finding(kind, name, "unchecked", _MAY_NOT)
     except ConnectionCommandInvalid as refused:
         # Unlike every other refusal this one ends the connection.
-        raise TopologyError(f"{kind} {name}: {_reason(refused)}; {_NO_PLUGIN}") from refused
+        raise TopologyError(f"{kind} {name}: {_reason(refused)}; {NO_PLUGIN}") from refused
     except AMQPChannelError as refused:
         return Finding(kind, name, "different", _reason(refused))
     await channel.close()
