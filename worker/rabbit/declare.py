@@ -106,6 +106,8 @@ async def _on_own_channel(
     except ChannelNotFoundEntity as missing:
         return Finding(kind, name, "missing", f"does not exist ({_reason(missing)})")
     except ChannelPreconditionFailed as refused:
+        if is_unknown_type(refused):
+            raise TopologyError(f"{kind} {name}: {_reason(refused)}; {NO_PLUGIN}") from refused
         return Finding(kind, name, "different", _difference(_reason(refused)))
     except ChannelAccessRefused:
         return Finding(kind, name, "unchecked", _MAY_NOT)
@@ -163,6 +165,11 @@ def _name(thing: Exchange | Queue | Binding) -> tuple[str, str]:
             return "queue", thing.name
         case Binding():
             return "binding", f"{thing.source} -> {thing.destination} ({thing.routing_key!r})"
+
+
+def is_unknown_type(refused: ChannelPreconditionFailed) -> bool:
+    """Tell what RabbitMQ 4 says where 3 says COMMAND_INVALID and ends the connection."""
+    return "exchange type" in _reason(refused)
 
 
 def _reason(error: Exception) -> str:

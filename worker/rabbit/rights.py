@@ -15,7 +15,7 @@ from aiormq.exceptions import (
 )
 from pamqp.commands import Basic
 
-from worker.rabbit.declare import RPC_TIMEOUT_S
+from worker.rabbit.declare import RPC_TIMEOUT_S, is_unknown_type
 from worker.rabbit.names import Names
 
 DEFAULT_EXCHANGE = ""
@@ -63,13 +63,15 @@ async def may_divert(connection: AbstractConnection, names: Names) -> bool:
 
 
 async def knows_type(connection: AbstractConnection, exchange_type: str) -> bool:
-    """Whether the broker has this type of exchange; if not, the question ends the connection."""
+    """Whether the broker has this type of exchange; if not, 3.x ends the connection."""
     channel = await connection.channel(publisher_confirms=False)
     try:
         # Nobody may declare the default exchange, but the type is looked at before that.
         await channel.exchange_declare("", exchange_type=exchange_type, timeout=RPC_TIMEOUT_S)
     except ConnectionCommandInvalid:
         return False
+    except ChannelPreconditionFailed as refused:
+        return not is_unknown_type(refused)
     except ChannelAccessRefused:
         return True
     await channel.close()
