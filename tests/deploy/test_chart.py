@@ -115,8 +115,8 @@ def test_worker_takes_the_settings_it_is_given(found: list[Document], tmp_path: 
     assert config.declare is False
     (deployment,) = of_kind(found, "Deployment")
     pod = deployment["spec"]["template"]["spec"]
-    # docs/operations.md: the drain, and ten seconds to publish and to settle.
-    assert pod["terminationGracePeriodSeconds"] >= config.drain_s + 10
+    # docs/operations.md, "Drain": and some time to publish and to settle.
+    assert pod["terminationGracePeriodSeconds"] >= config.drain_s + 15
     (container,) = pod["containers"]
     assert container["ports"][0]["containerPort"] == config.http_port
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):

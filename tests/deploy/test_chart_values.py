@@ -9,6 +9,7 @@ import pytest
 
 from tests.deploy.tools import CHART, Document, documents, of_kind, refusal, rendered, run
 from worker.config import Config, variable
+from worker.core.token_life import WARN_WITHIN_S
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 SETTINGS: dict[str, Any] = SCHEMA["properties"]["settings"]["properties"]
@@ -124,7 +125,7 @@ def test_values_that_go_together_make_valid_objects_and_a_worker_that_starts(
             environment[name] = str(tmp_path / name)
     config = Config.from_env(environment)
     assert config.accounts is not None
-    assert pod["terminationGracePeriodSeconds"] >= config.drain_s + 10
+    assert pod["terminationGracePeriodSeconds"] >= config.drain_s + 15
 
 
 def test_large_numbers_of_a_file_are_written_in_full(tmp_path: Path) -> None:
@@ -152,6 +153,12 @@ def test_tokens_are_refreshed_at_the_api_that_the_workers_call() -> None:
     environment = {each["name"]: each["value"] for each in container["env"]}
     config = Config.from_env(environment)
     assert (config.graph_url, config.graph_version) == ("https://api.example", "v24.0")
+
+
+def test_tokens_are_refreshed_before_anybody_is_alarmed_about_them() -> None:
+    (values,) = documents((CHART / "values.yaml").read_text())
+    # A day between two runs, and one of them may fail.
+    assert values["accounts"]["refresh"]["withinDays"] >= WARN_WITHIN_S / 86_400 + 2
 
 
 def test_long_names_stay_within_what_kubernetes_takes() -> None:
