@@ -258,6 +258,7 @@ def test_notes_are_about_what_was_chosen() -> None:
     )  # fmt: skip
     assert "create secret generic opener --from-literal=token=TOKEN" in said
     assert "igsend topology declare" in said
+    assert "networkPolicy.moreEgress" in said
     assert "publish to exchange eu.requests" in said
     for absent in ("igsend-gate", "igsend-deployer", "igsend-accounts", "Nobody watches"):
         assert absent not in said

@@ -16,6 +16,7 @@ _ADVICE = (
     ("ACCESS_REFUSED", "mend the user and the password in IGSEND_AMQP_URL"),
     (NO_VHOST, "mend the vhost in IGSEND_AMQP_URL (/ is written %2F), or `rabbitmqctl add_vhost`"),
     ("Name or service", "mend the host in IGSEND_AMQP_URL"),
+    ("name resolution", "look whether names can be resolved here, and at IGSEND_AMQP_URL"),
     ("CERTIFICATE_VERIFY_FAILED", "give its authority in IGSEND_AMQP_URL: ?cafile=/path/ca.pem"),
     ("SSL", "amqps:// needs the port for TLS (5671), amqp:// the other; mend IGSEND_AMQP_URL"),
 )

@@ -10,7 +10,7 @@ from worker.cli.broker import NoBroker, wire_connection_to
 from worker.cli.examine.line import Line, Verdict
 from worker.cli.examine.permissions import permissions
 from worker.config import Config
-from worker.rabbit.declare import NO_PLUGIN, Finding, TopologyError
+from worker.rabbit.declare import NO_PLUGIN, RPC_TIMEOUT_S, Finding, TopologyError
 from worker.rabbit.declare import check as check_topology
 from worker.rabbit.names import Names
 from worker.rabbit.rights import knows_type
@@ -82,7 +82,14 @@ async def _permissions(config: Config, names: Names, publishing: Line) -> Line:
     if publishing.verdict is Verdict.FAIL:
         found = "not looked at, while the broker takes no message"
         return Line(Verdict.WARN, "permissions", found, "mend that first")
-    return await permissions(config, names)
+    try:
+        async with asyncio.timeout(RPC_TIMEOUT_S):
+            return await permissions(config, names)
+    except TimeoutError:
+        found = (
+            f"no answer within {RPC_TIMEOUT_S:g} s: the broker has just stopped to take messages"
+        )
+        return Line(Verdict.WARN, "permissions", found, "look again; rabbitmq-diagnostics alarms")
 
 
 def version_line(version: str) -> Line:

@@ -16,20 +16,22 @@ from worker.rabbit.rights import (
 
 _WHAT = "permissions"
 _ADVICE = "`igsend topology users` prints what each user needs"
+_NOT_DECLARING = (
+    "set IGSEND_DECLARE=false, and let the deployer run `igsend topology declare`; " + _ADVICE
+)
 
 
 async def permissions(config: Config, names: Names) -> Line:
     """Ask over a connection of its own: each refusal costs a channel, and an alarm all of them."""
     async with wire_connection_to(config) as connection:
         missing = await _missing(connection, names)
-        if config.declare and not await may_configure(connection, names.bulk_queue):
-            found = f"this user may not configure {config.prefix}.*, and IGSEND_DECLARE is true"
-            advice = "set IGSEND_DECLARE=false, and let the deployer run `igsend topology declare`"
-            return Line(Verdict.FAIL, _WHAT, found, advice)
+        may_declare = not config.declare or await may_configure(connection, names.bulk_queue)
         wanting = await _wanting(connection, names, diverts=config.divert)
+    if not may_declare:
+        missing.append(f"configure {config.prefix}.*, and IGSEND_DECLARE is true")
     if missing:
         found = f"this user may not {'; '.join(missing)}: a worker could not work"
-        return Line(Verdict.FAIL, _WHAT, found, _ADVICE)
+        return Line(Verdict.FAIL, _WHAT, found, _ADVICE if may_declare else _NOT_DECLARING)
     if wanting:
         return Line(Verdict.WARN, _WHAT, f"this user may not {'; '.join(wanting)}", _ADVICE)
     return Line(Verdict.OK, _WHAT, "this user may do all that a worker does")
@@ -44,11 +46,8 @@ async def _missing(connection: AbstractConnection, names: Names) -> list[str]:
         if not await may_publish(connection, exchange)
     ]
     unreadable = [queue for queue in names.intake if not await may_consume(connection, queue)]
-    return [
-        f"{verb} {_some(names)}"
-        for verb, names in (("write to", unwritable), ("read", unreadable))
-        if names
-    ]
+    refused = (("write to", unwritable), ("read", unreadable))
+    return [f"{verb} {_some(objects)}" for verb, objects in refused if objects]
 
 
 async def _wanting(connection: AbstractConnection, names: Names, *, diverts: bool) -> list[str]:
