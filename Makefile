@@ -47,7 +47,7 @@ test: ## Run all tests, on private nodes (or IGSEND_TEST_AMQP_URL, IGSEND_TEST_R
 	@IGSEND_TEST_REQUIRE_NODES=1 $(BIN)/pytest $(ARGS)
 
 .PHONY: policy-scan
-policy-scan: ## Scan the rendered chart with checkov, an environment of its own (1 GB)
+policy-scan: ## Scan the rendered chart and the Dockerfile with checkov, an environment of its own (1 GB)
 	@scripts/setup python
 	@scripts/deploy-tools
 	@scripts/policy-scan

@@ -155,7 +155,7 @@ def _hosts_and_networks(value: str) -> str:
 
 
 # The settings with passwords in them; Kubernetes mounts secrets as files.
-_FROM_FILES = ("amqp_url", "gate_url")
+_FROM_FILES = ("amqp_url", "gate_url", "accounts")
 
 
 def _take_from_file(name: str, values: dict[str, str]) -> list[str]:
@@ -201,6 +201,9 @@ class Config(BaseModel):
         None,
         description="directory of token files, .toml or .json file, "
         "https://host/path/{account_id} or redis://host",
+    )
+    accounts_file: Path | None = Field(
+        None, description="file that holds IGSEND_ACCOUNTS, for a URL with a password"
     )
     accounts_token_file: Path | None = Field(
         None, description="file with the bearer token for an https:// IGSEND_ACCOUNTS"

@@ -36,9 +36,13 @@ def test_hosts_and_networks_may_be_allowed() -> None:
     assert config.media_allow == "files.internal, 10.1.0.0/16, fd00::/8"
 
 
-@pytest.mark.parametrize("name", ["amqp_url", "gate_url"])
+@pytest.mark.parametrize("name", ["amqp_url", "gate_url", "accounts"])
 def test_url_with_a_password_may_come_from_a_file(tmp_path: Path, name: str) -> None:
-    url = {"amqp_url": "amqp://user:s3cret@host/v", "gate_url": "redis://:s3cret@host/1"}[name]
+    url = {
+        "amqp_url": "amqp://user:s3cret@host/v",
+        "gate_url": "redis://:s3cret@host/1",
+        "accounts": "https://user:s3cret@host/{account_id}",
+    }[name]
     file = tmp_path / "url"
     file.write_text(url + "\n")
     config = Config.from_env({variable(f"{name}_file"): str(file)})

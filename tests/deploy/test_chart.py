@@ -9,16 +9,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from tests.deploy.tools import (
-    CHART,
-    Document,
-    documents,
-    of_kind,
-    refusal,
-    rendered,
-    run,
-)
-from worker.config import Config, variable
+from tests.deploy.tools import CHART, Document, documents, of_kind, rendered, run
+from worker.config import Config
 from worker.rabbit.users import User, users_of
 from worker.telemetry.health import PATHS
 from worker.telemetry.tracing.opening import exporters_of
@@ -123,8 +115,8 @@ def test_worker_takes_the_settings_it_is_given(found: list[Document], tmp_path: 
     assert config.declare is False
     (deployment,) = of_kind(found, "Deployment")
     pod = deployment["spec"]["template"]["spec"]
-    # docs/operations.md: the drain, and ten seconds to publish and to settle.
-    assert pod["terminationGracePeriodSeconds"] >= config.drain_s + 10
+    # docs/operations.md, "Drain": and some time to publish and to settle.
+    assert pod["terminationGracePeriodSeconds"] >= config.drain_s + 15
     (container,) = pod["containers"]
     assert container["ports"][0]["containerPort"] == config.http_port
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
@@ -180,54 +172,6 @@ def test_change_of_a_setting_restarts_the_workers() -> None:
 
     assert checksum() == checksum("--set", "replicaCount=5")
     assert checksum() != checksum("--set", "settings.IGSEND_CONCURRENCY=7")
-
-
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        ("replicaCont=3", "replicaCont"),
-        ("settings.IGSEND_CONCURENCY=3", "IGSEND_CONCURENCY"),
-        ("settings.IGSEND_DECLARE=true", "IGSEND_DECLARE"),
-        ("image.pullPolicy=Sometimes", "pullPolicy"),
-        ("image.digest=abc", "digest"),
-        ("drainSeconds=-1", "drainSeconds"),
-        ("broker.existingSecret=", "existingSecret"),
-        ("gate.existingSecret=", "several workers would not know of each other"),
-        ("accounts.existingClaim=a", "exactly one of existingSecret, existingClaim and url"),
-        ("accounts.existingSecret=", "exactly one of existingSecret, existingClaim and url"),
-        ("accounts.tokenSecret=a", "belongs to accounts.url"),
-        ("accounts.refresh.enabled=true", "cannot be written to a mounted Secret"),
-        ("autoscaling.maxReplicas=1,autoscaling.minReplicas=2", "is less than"),
-    ],
-)
-def test_values_that_cannot_work_are_refused_and_named(given: str, says: str) -> None:
-    assert says in refusal("--set", given)
-
-
-def test_every_value_is_explained_and_no_other_is_taken() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())
-
-    def check(node: dict[str, Any], path: str) -> None:
-        assert node.get("description"), f"{path} says nothing"
-        if node.get("properties"):
-            assert node["additionalProperties"] is False, path
-            for name, inner in node["properties"].items():
-                check(inner, f"{path}.{name}")
-
-    for name, node in schema["properties"].items():
-        check(node, name)
-    (values,) = documents((CHART / "values.yaml").read_text())
-    assert values.keys() == schema["properties"].keys() - {"global"}
-
-
-def test_settings_of_the_chart_are_those_of_the_worker() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())
-    own = {
-        "amqp_url", "amqp_url_file", "gate_url", "gate_url_file", "accounts", "accounts_token_file",
-        "declare", "drain_s", "http_host", "http_port", "log_format", "allow_other_consumers",
-    }  # fmt: skip
-    offered = set(schema["properties"]["settings"]["properties"])
-    assert offered == {variable(name) for name in Config.model_fields if name not in own}
 
 
 def allows(rules: Sequence[Document], address: str, port: int) -> bool:
@@ -323,12 +267,3 @@ def test_autoscaler_sets_the_number_alone() -> None:
     (trigger,) = scaled["spec"]["triggers"]
     assert "igsend_sendable_backlog" in trigger["metadata"]["query"]
     assert f'namespace="{scaled["metadata"]["namespace"]}"' in trigger["metadata"]["query"]
-
-
-def test_notes_name_the_next_command_and_every_secret() -> None:
-    done = run("helm", "install", "demo", CHART, "--dry-run=client", "--namespace", "messaging")
-    assert done.returncode == 0, done.stderr
-    notes = done.stdout.partition("NOTES:")[2]
-    assert "kubectl -n messaging rollout status deployment/demo-igsend" in notes
-    for secret in ("igsend-broker", "igsend-gate", "igsend-accounts", "igsend-deployer"):
-        assert secret in notes

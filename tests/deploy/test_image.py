@@ -138,7 +138,7 @@ def test_compose_gives_workers_settings_that_they_take(services: dict[str, Any])
     config = Config.from_env(services["worker"]["environment"])
     assert services["worker"]["deploy"]["replicas"] == 2
     grace_s = int(services["worker"]["stop_grace_period"].removesuffix("s"))
-    assert grace_s >= config.drain_s + 10
+    assert grace_s >= config.drain_s + 15
     for name in services["worker"]["depends_on"]:
         assert "healthcheck" in services[name]
     hosts = [config.amqp_url, config.gate_url]

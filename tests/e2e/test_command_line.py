@@ -98,7 +98,7 @@ async def test_a_broker_that_is_away_is_one_sentence_that_names_the_setting() ->
     ):
         assert (done.code, done.out) == (1, "")
         assert re.fullmatch(
-            r"igsend: no connection to RabbitMQ \(.*\); look at IGSEND_AMQP_URL\n", done.err
+            r"igsend: no connection to RabbitMQ \(.*\); look at IGSEND_AMQP_URL: .*\n", done.err
         ), done.err
         assert "geheim" not in done.err
 

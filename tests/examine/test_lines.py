@@ -1,5 +1,6 @@
 """What the doctor says of figures that no test can bring about for real."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from worker.cli.examine.broker import version_line
 from worker.cli.examine.gate import Node, clocks
 from worker.cli.examine.line import Verdict
-from worker.cli.examine.machine import memory
+from worker.cli.examine.machine import memory, tracing
 from worker.config import Config
 from worker.gate.redis.facts import Facts
 
@@ -67,3 +68,15 @@ def test_memory_of_the_container(tmp_path: Path, content: str | None, verdict: V
         file.write_text(content)
     line = memory(Config.from_env({}), limits=[tmp_path / "none", file])
     assert line.verdict is verdict
+
+
+def test_tracing_that_is_asked_for_and_cannot_be_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asking = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    assert (tracing({}).verdict, tracing({}).found) == (Verdict.OK, "off")
+    assert tracing(asking).found == "on, by otlp"
+    # As where the extra is not installed.
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    assert tracing(asking).verdict is Verdict.WARN
+    assert "igsend[tracing]" in tracing(asking).advice

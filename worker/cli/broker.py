@@ -9,12 +9,33 @@ from aiormq.abc import AbstractConnection as WireConnection
 
 from worker.cli.failure import CommandFailed
 from worker.config import Config
-from worker.rabbit.link import CONNECT_TIMEOUT_S, CONNECTION_ERRORS, describe
+from worker.rabbit.link import CONNECT_TIMEOUT_S, CONNECTION_ERRORS, NO_VHOST, describe
+
+# What a connection that fails says, and what to do then.
+_ADVICE = (
+    ("ACCESS_REFUSED", "mend the user and the password in IGSEND_AMQP_URL"),
+    (NO_VHOST, "mend the vhost in IGSEND_AMQP_URL (/ is written %2F), or `rabbitmqctl add_vhost`"),
+    ("Name or service", "mend the host in IGSEND_AMQP_URL"),
+    ("name resolution", "look whether names can be resolved here, and at IGSEND_AMQP_URL"),
+    ("CERTIFICATE_VERIFY_FAILED", "give its authority in IGSEND_AMQP_URL: ?cafile=/path/ca.pem"),
+    ("SSL", "amqps:// needs the port for TLS (5671), amqp:// the other; mend IGSEND_AMQP_URL"),
+)
+
+
+class NoBroker(CommandFailed):
+    """No connection to RabbitMQ: what was found, and what to do about it."""
+
+    def __init__(self, error: BaseException) -> None:
+        said = describe(error)
+        self.found = f"no connection to RabbitMQ ({said})"
+        advices = (advice for words, advice in _ADVICE if words in said)
+        self.advice = next(advices, "look at IGSEND_AMQP_URL: is RabbitMQ there, and reachable?")
+        super().__init__(f"{self.found}; {self.advice}")
 
 
 @asynccontextmanager
 async def connection_to(config: Config) -> AsyncIterator[AbstractConnection]:
-    """Connect as configured; raises CommandFailed that names the setting."""
+    """Connect as configured; raises NoBroker, which names the setting."""
     try:
         connection = await aio_pika.connect(
             config.amqp_url.get_secret_value(),
@@ -22,9 +43,7 @@ async def connection_to(config: Config) -> AsyncIterator[AbstractConnection]:
             client_properties={"connection_name": "igsend/command"},
         )
     except CONNECTION_ERRORS as error:
-        raise CommandFailed(
-            f"no connection to RabbitMQ ({describe(error)}); look at IGSEND_AMQP_URL"
-        ) from None
+        raise NoBroker(error) from None
     async with connection:
         yield connection
 

@@ -1,6 +1,7 @@
 """`igsend doctor`: look at everything the worker needs, and say what to do about the rest."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from worker.cli.examine.api import api
 from worker.cli.examine.broker import broker
 from worker.cli.examine.gate import gate
 from worker.cli.examine.line import Line, Verdict
-from worker.cli.examine.machine import files, memory
+from worker.cli.examine.machine import files, memory, tracing
 from worker.cli.failure import CommandFailed, config_from_environment
 from worker.config import Config
 
@@ -60,3 +61,4 @@ async def _lines(config: Config) -> AsyncIterator[Line]:
         yield line
     yield files(config)
     yield memory(config)
+    yield tracing(os.environ)

@@ -26,7 +26,7 @@ _MAY_NOT = (
     "the user may not configure it; let one who may run `igsend topology declare`, and set "
     "IGSEND_DECLARE=false for this worker"
 )
-_NO_PLUGIN = (
+NO_PLUGIN = (
     "enable the plugin with `rabbitmq-plugins enable rabbitmq_consistent_hash_exchange`, or set "
     "IGSEND_PARTITIONS=1, which needs none"
 )
@@ -106,12 +106,14 @@ async def _on_own_channel(
     except ChannelNotFoundEntity as missing:
         return Finding(kind, name, "missing", f"does not exist ({_reason(missing)})")
     except ChannelPreconditionFailed as refused:
+        if is_unknown_type(refused):
+            raise TopologyError(f"{kind} {name}: {_reason(refused)}; {NO_PLUGIN}") from refused
         return Finding(kind, name, "different", _difference(_reason(refused)))
     except ChannelAccessRefused:
         return Finding(kind, name, "unchecked", _MAY_NOT)
     except ConnectionCommandInvalid as refused:
         # Unlike every other refusal this one ends the connection.
-        raise TopologyError(f"{kind} {name}: {_reason(refused)}; {_NO_PLUGIN}") from refused
+        raise TopologyError(f"{kind} {name}: {_reason(refused)}; {NO_PLUGIN}") from refused
     except AMQPChannelError as refused:
         return Finding(kind, name, "different", _reason(refused))
     await channel.close()
@@ -163,6 +165,11 @@ def _name(thing: Exchange | Queue | Binding) -> tuple[str, str]:
             return "queue", thing.name
         case Binding():
             return "binding", f"{thing.source} -> {thing.destination} ({thing.routing_key!r})"
+
+
+def is_unknown_type(refused: ChannelPreconditionFailed) -> bool:
+    """Tell what RabbitMQ 4 says where 3 says COMMAND_INVALID and ends the connection."""
+    return "exchange type" in _reason(refused)
 
 
 def _reason(error: Exception) -> str:

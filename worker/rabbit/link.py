@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import aiormq.connection
 from aio_pika.abc import AbstractConnection as AbstractAioConnection
 from aiormq.abc import AbstractConnection
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError, InvalidFrameError
 from pamqp.exceptions import PAMQPException
 from yarl import URL
 
@@ -33,6 +33,12 @@ CONNECTION_ERRORS = (
     # What the client library raises for a connection or channel that closed a moment ago.
     RuntimeError,
     TimeoutError,
+)
+
+# aiormq drops the broker's own words when a connection is refused in its last step.
+NO_VHOST = (
+    "the broker closed the connection: there is no such vhost, this user may not use it, or it "
+    "has reached a limit of connections"
 )
 
 
@@ -126,6 +132,8 @@ class Link:
 
 def describe(error: BaseException) -> str:
     """One line about a connection error, without credentials."""
+    if isinstance(error, InvalidFrameError) and "Connection.Close" in str(error.args):
+        return NO_VHOST
     text = " ".join(str(part) for part in error.args if part is not None) or "no details"
     return f"{type(error).__name__}: {text}"
 

@@ -16,6 +16,8 @@ Arguments = Mapping[str, str | int]
 INTAKE_DELIVERY_LIMIT = 20
 # Looking at a dead letter counts as a delivery; -1 means "drop at once" on 3.10.
 ENDLESS_DELIVERY_LIMIT = 1_000_000
+# Of the plugin rabbitmq_consistent_hash_exchange.
+SPREAD_TYPE = "x-consistent-hash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def _intake(names: Names) -> Topology:
         "x-overflow": "reject-publish",
     }
     # One partition needs no hash, and so no plugin. With the hash a binding key is a weight.
-    spread_type, weight = ("fanout", "") if names.partitions == 1 else ("x-consistent-hash", "1")
+    spread_type, weight = ("fanout", "") if names.partitions == 1 else (SPREAD_TYPE, "1")
     return Topology(
         exchanges=(
             Exchange(names.spread, spread_type),

@@ -1,14 +1,16 @@
+{{/* Short enough for a label with "-topology" behind it: 63. */}}
 {{- define "igsend.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 54 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* Short enough for the CronJob, which has "-refresh" behind it: 52. */}}
 {{- define "igsend.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 44 | trimSuffix "-" -}}
 {{- else if contains (include "igsend.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 44 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name (include "igsend.name" .) | trunc 52 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name (include "igsend.name" .) | trunc 44 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
@@ -37,16 +39,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- index .Values.settings "IGSEND_PREFIX" | default "ig" -}}
 {{- end -}}
 
+{{/* A setting as text. Helm has the numbers of a file as floats, and would write 1000000 as 1e+06. */}}
+{{- define "igsend.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . | quote }}{{- else -}}{{ . | quote }}{{- end -}}
+{{- end -}}
+
 {{/* The settings of the worker, as a map of variables. */}}
 {{- define "igsend.settings" -}}
 {{- range $name, $value := .Values.settings }}
-{{ $name }}: {{ $value | quote }}
+{{ $name }}: {{ include "igsend.text" $value }}
 {{- end }}
 IGSEND_AMQP_URL_FILE: /run/secrets/igsend/broker/url
 {{- if .Values.gate.existingSecret }}
 IGSEND_GATE_URL_FILE: /run/secrets/igsend/gate/url
 {{- end }}
+{{- if .Values.accounts.urlSecret }}
+IGSEND_ACCOUNTS_FILE: /run/secrets/igsend/accounts/url
+{{- else }}
 IGSEND_ACCOUNTS: {{ .Values.accounts.url | default "/run/secrets/igsend/accounts" | quote }}
+{{- end }}
 {{- if .Values.accounts.tokenSecret }}
 IGSEND_ACCOUNTS_TOKEN_FILE: /run/secrets/igsend/accounts/token
 {{- end }}
@@ -84,6 +95,13 @@ secret:
       path: url
 {{- end -}}
 
+{{/* Not empty if there is a file to mount. */}}
+{{- define "igsend.accountsMounted" -}}
+{{- with .Values.accounts -}}
+{{- coalesce .existingSecret .existingClaim .urlSecret .tokenSecret -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "igsend.accountsVolume" -}}
 name: accounts
 {{- if .Values.accounts.existingClaim }}
@@ -91,7 +109,7 @@ persistentVolumeClaim:
   claimName: {{ .Values.accounts.existingClaim }}
 {{- else }}
 secret:
-  secretName: {{ .Values.accounts.existingSecret | default .Values.accounts.tokenSecret }}
+  secretName: {{ coalesce .Values.accounts.existingSecret .Values.accounts.urlSecret .Values.accounts.tokenSecret }}
   defaultMode: 0440
 {{- end }}
 {{- end -}}
@@ -128,21 +146,12 @@ secret:
     - {port: 443, protocol: TCP}
 {{- end -}}
 
-{{/* What no schema can say: values that do not go together. */}}
-{{- define "igsend.check" -}}
-{{- if and (not .Values.gate.existingSecret) (or (gt (int .Values.replicaCount) 1) .Values.autoscaling.enabled) -}}
-{{- fail "gate.existingSecret is empty, which is memory://: several workers would not know of each other. Set it, or replicaCount: 1 and autoscaling.enabled: false" -}}
-{{- end -}}
-{{- if ne (len (compact (list .Values.accounts.existingSecret .Values.accounts.existingClaim .Values.accounts.url))) 1 -}}
-{{- fail "accounts: exactly one of existingSecret, existingClaim and url says where they are; set the others to \"\"" -}}
-{{- end -}}
-{{- if and .Values.accounts.tokenSecret (not .Values.accounts.url) -}}
-{{- fail "accounts.tokenSecret belongs to accounts.url" -}}
-{{- end -}}
-{{- if and .Values.accounts.refresh.enabled (not .Values.accounts.existingClaim) -}}
-{{- fail "accounts.refresh.enabled needs accounts.existingClaim: new tokens cannot be written to a mounted Secret" -}}
-{{- end -}}
-{{- if lt (int .Values.autoscaling.maxReplicas) (int .Values.autoscaling.minReplicas) -}}
-{{- fail "autoscaling.maxReplicas is less than autoscaling.minReplicas" -}}
-{{- end -}}
+{{/* The settings that another command than the worker takes too, as variables of a container. */}}
+{{- define "igsend.some" -}}
+{{- $settings := .root.Values.settings -}}
+{{- range $name := .names }}
+{{- if hasKey $settings $name }}
+- {name: {{ $name }}, value: {{ include "igsend.text" (index $settings $name) }}}
+{{- end }}
+{{- end }}
 {{- end -}}

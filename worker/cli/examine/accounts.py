@@ -24,10 +24,14 @@ async def accounts(config: Config) -> list[Line]:
     try:
         await source.load()
     except AccountsError as error:
-        return [Line(Verdict.FAIL, "accounts", str(error), "mend it; the worker re-reads it")]
+        advice = "put a file per account there, named by its id, or entries; it is read again"
+        return [Line(Verdict.FAIL, "accounts", str(error), advice)]
     if source.last_error is not None:
         found = f"{source.count} read; {source.last_error}"
-        return [Line(Verdict.WARN, "accounts", found, "mend it"), _tokens(source)]
+        return [
+            Line(Verdict.WARN, "accounts", found, "mend it; the last good entry stays in force"),
+            _tokens(source),
+        ]
     found = f"{source.count} read from {source.shown}"
     return [Line(Verdict.OK, "accounts", found), _tokens(source)]
 
@@ -52,5 +56,6 @@ async def _on_demand(source: OnDemandAccounts) -> Line:
     finally:
         await source.close()
     if source.last_error is not None:
-        return Line(Verdict.FAIL, "accounts", source.last_error, "mend it; requests wait")
+        advice = "mend it, or IGSEND_ACCOUNTS; requests wait until it answers"
+        return Line(Verdict.FAIL, "accounts", source.last_error, advice)
     return Line(Verdict.OK, "accounts", f"{source.shown} answers")

@@ -1,11 +1,13 @@
-"""This machine: open files and memory."""
+"""This process: open files, memory, and whether its spans can be exported."""
 
 import resource
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from worker.cli.examine.line import Line, Verdict
 from worker.config import Config
+from worker.telemetry.tracing.opening import exporters_of
 
 # The API, the broker, accounts, health probes: per call one socket, and a little.
 SPARE_FILES = 100
@@ -42,6 +44,19 @@ def memory(config: Config, *, limits: Sequence[Path] = LIMITS) -> Line:
         return Line(Verdict.OK, "memory", found)
     found += f", IGSEND_CONCURRENCY={config.concurrency} needs about {needed / 1e6:.0f}"
     return Line(Verdict.WARN, "memory", found, "raise it or lower IGSEND_CONCURRENCY")
+
+
+def tracing(environment: Mapping[str, str]) -> Line:
+    exporters = exporters_of(environment)
+    if not exporters:
+        return Line(Verdict.OK, "tracing", "off")
+    if find_spec("opentelemetry") is None:
+        found = (
+            "OTEL_* variables ask for traces, and OpenTelemetry is not installed: there are none"
+        )
+        advice = "install igsend[tracing], or set OTEL_TRACES_EXPORTER=none"
+        return Line(Verdict.WARN, "tracing", found, advice)
+    return Line(Verdict.OK, "tracing", f"on, by {', '.join(exporters)}")
 
 
 def _limit_in(files: Sequence[Path]) -> int | None:
