@@ -1,7 +1,7 @@
 """A queue of outcomes that a whole service keeps: nothing is missed while it is away."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +13,7 @@ from worker.client.outcome import Outcome
 from worker.client.replies import RPC_TIMEOUT_S, not_by_aiormq, read_outcome
 from worker.rabbit.link import closed, describe, heed_cancellation
 from worker.rabbit.wire.connection import Wire
-from worker.rabbit.wire.deliveries import Deliveries, Incoming, Receipt
+from worker.rabbit.wire.deliveries import Deliveries, Incoming, Receipt, cancelled_by_broker
 
 _ARGUMENTS = {"x-queue-type": "quorum"}
 
@@ -34,6 +34,8 @@ class Outcomes:
         self._arrived: asyncio.Queue[tuple[Outcome, Receipt] | ClientError | None] = asyncio.Queue()
         self._last: Receipt | None = None
         self._is_closed = False
+        # Ends the connection, which holds what came and was not asked for.
+        self.on_close: Callable[[], object] = lambda: None
 
     async def use(self, wire: Wire) -> None:
         """Consume over this connection until it is gone."""
@@ -54,10 +56,11 @@ class Outcomes:
             self._arrived.get_nowait()
         channel = await wire.connection.channel(publisher_confirms=False)
         Deliveries(wire, channel, self._take)
+        cancelled = cancelled_by_broker(channel)
         await channel.basic_qos(prefetch_count=self._prefetch, timeout=RPC_TIMEOUT_S)
         await channel.basic_consume(self._queue, not_by_aiormq, timeout=RPC_TIMEOUT_S)
         heed_cancellation()
-        await closed(channel.closing, wire.connection.closing)
+        await closed(channel.closing, wire.connection.closing, cancelled)
 
     async def _declare(self, connection: AbstractConnection) -> None:
         channel = await connection.channel(publisher_confirms=False)
@@ -103,6 +106,7 @@ class Outcomes:
         """Take no more; the event in hand is not acked and comes again."""
         self._is_closed = True
         self._arrived.put_nowait(None)
+        self.on_close()
 
     async def __aenter__(self) -> Self:
         return self
