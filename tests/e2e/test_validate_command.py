@@ -97,7 +97,9 @@ async def test_no_bytes_are_too_strange_to_be_judged() -> None:
 
 WRONG_USES = {
     ("no-such-file.json",): "igsend: cannot read no-such-file.json: No such file",
-    (".",): "igsend: cannot read .: Is a directory",
+    (".",): "igsend: no .json, .jsonl, .ndjson file in .",
+    ("*.jsonl",): "igsend: no file matches *.jsonl",
+    ("-", "--json", "--format", "github"): "igsend: --json and --format github exclude each other",
     (): "Missing argument 'FILE|-'",
     ("-", "--lane", "bulk"): "No such option: --lane",
 }

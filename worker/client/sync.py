@@ -111,11 +111,15 @@ class SyncClient:
     def outcomes(
         self, queue: str, *, keys: Sequence[str] = ("#",), prefetch: int = 100
     ) -> "SyncOutcomes":
-        """Hear of all outcomes, by a durable queue of your service's own; see `Client.outcomes`."""
+        """Hear of all outcomes, by a durable queue of your service's own; see `Client.outcomes`.
+
+        Returns when the queue is there and bound. Raises ClientError.
+        """
         running = self._open()
 
         async def opened() -> Outcomes:
-            return running.client.outcomes(queue, keys=keys, prefetch=prefetch)
+            outcomes = running.client.outcomes(queue, keys=keys, prefetch=prefetch)
+            return await outcomes.__aenter__()
 
         return SyncOutcomes(_wait(running, opened()), running)
 

@@ -212,6 +212,9 @@ class _Told(Outcomes):
         super().__init__("", "", keys=(), prefetch=0)
         self._told = told
 
+    async def ready(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109  # as the client has it
+        """There is no queue to wait for."""
+
     async def __anext__(self) -> Outcome:
         return self.next_or_stop(StopAsyncIteration)
 
