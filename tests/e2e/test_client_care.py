@@ -159,12 +159,9 @@ async def test_error_of_the_source_comes_behind_the_results(system: System) -> N
             yield to_somebody()
         raise LookupError("the table is gone")
 
-    results: list[Receipt | SendError] = []
-
     async with client_of(system, listens=False) as igsend:
         sending = igsend.send_all(broken())
-        for _ in range(3):
-            results.append(await anext(sending))
+        results = [await anext(sending) for _ in range(3)]
         with pytest.raises(LookupError, match="the table is gone"):
             await anext(sending)
         assert isinstance(await igsend.send(to_somebody()), Receipt), "the client goes on"

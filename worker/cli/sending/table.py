@@ -5,7 +5,6 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import TextIOWrapper
 from typing import BinaryIO
 
 from worker.cli.failure import UsageFailed
@@ -18,6 +17,7 @@ _BOMS = {
 # Comma first: the most frequent wins, and the first of equals.
 _DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_CHUNK = 64 * 1024
 _NAMED = {"tab": "\t", "\\t": "\t"}
 
 
@@ -98,13 +98,7 @@ class Table:
     def _lines(self) -> Iterator[str]:
         """Decode line by line, to know where it fails; UTF-16 cannot be cut before."""
         if self._encoding.startswith(("utf-16", "utf-32")):
-            wrapper = TextIOWrapper(self._file, self._encoding, newline="")
-            try:
-                yield from wrapper
-            except UnicodeDecodeError as error:
-                raise UsageFailed(f"{self._name} is not {self._encoding}: {error.reason}") from None
-            finally:
-                wrapper.detach()
+            yield from self._wide_lines()
             return
         for number, line in enumerate(self._file, start=1):
             try:
@@ -115,6 +109,19 @@ class Table:
                     f"{self._encoding.upper()}; name its encoding, "
                     "like --encoding cp1252 for a file of Excel"
                 ) from None
+
+    def _wide_lines(self) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder(self._encoding)()
+        rest, chunk = "", b"begin"
+        try:
+            while chunk:
+                chunk = self._file.read(_CHUNK)
+                *lines, rest = (rest + decoder.decode(chunk, final=not chunk)).split("\n")
+                yield from (f"{line}\n" for line in lines)
+        except UnicodeDecodeError as error:
+            raise UsageFailed(f"{self._name} is not {self._encoding}: {error.reason}") from None
+        if rest:
+            yield rest
 
     @property
     def _plain(self) -> str:
@@ -136,7 +143,7 @@ def _encoding(given: str, found: str) -> str:
         name = codecs.lookup(given).name
     except LookupError:
         raise UsageFailed(f"--encoding: Python knows no {given!r} for text") from None
-    return found if name == "utf-8" else name
+    return name if found == "utf-8" else found  # the mark at its beginning knows better
 
 
 def _delimiter(given: str) -> str:

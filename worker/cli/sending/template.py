@@ -17,6 +17,7 @@ from worker.core.problem import Problem
 # `\{{` is no placeholder but two braces.
 _PLACEHOLDER = re.compile(r"\\\{\{|\{\{([^{}|]*)(?:\|([^{}]*))?\}\}")
 _ID_LENGTH = 32
+_UNKNOWN_FIELD = ("is not a known field", "has an unknown field")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -42,6 +43,9 @@ class Template:
         self.name = name
         self._document = {key: _compiled(value, f"/{key}", name) for key, value in document.items()}
         self.columns = {each.column for each in _placeholders(self._document)}
+        self._needed = sorted(
+            {each.column for each in _placeholders(self._document) if each.otherwise is None}
+        )
         if "id" in document and not any(_placeholders(self._document["id"])):
             raise UsageFailed(
                 f"{name}: /id has no placeholder, so that every row would have the same id; put a "
@@ -78,7 +82,7 @@ class Template:
 
     def fill(self, row: Mapping[str, str]) -> dict[str, Any]:
         """Give the request of a row. Raises RowIncomplete for empty cells that it needs."""
-        if missing := sorted({p.column for p in _placeholders(self._document) if _lacks(p, row)}):
+        if missing := [column for column in self._needed if not row[column]]:
             raise RowIncomplete(
                 f"the cell of {', '.join(missing)} is empty; fill it, or give the template what to "
                 f"say otherwise: {{{{{missing[0]}|…}}}}"
@@ -91,6 +95,8 @@ class Template:
 
     def is_to_blame(self, problem: Problem) -> bool:
         """Whether what is wrong stands in the template itself, whatever the row says."""
+        if problem.message.startswith(_UNKNOWN_FIELD):
+            return True  # names are never of a row
         value: Any = self._document
         for token in problem.pointer.split("/")[1:]:
             name = token.replace("~1", "/").replace("~0", "~")
@@ -128,7 +134,8 @@ def _pieces(text: str, pointer: str, name: str) -> tuple[Piece, ...]:
         elif not found[1].strip():
             raise UsageFailed(f"{name}: {pointer}: the placeholder {found[0]} names no column")
         else:
-            pieces.append(Placeholder(found[1].strip(), found[2]))
+            otherwise = None if found[2] is None else found[2].strip()
+            pieces.append(Placeholder(found[1].strip(), otherwise))
     pieces.append(_literal(text[at:], pointer, name))
     return tuple(piece for piece in pieces if piece != "")
 
@@ -148,10 +155,6 @@ def _placeholders(value: Any) -> Iterator[Placeholder]:
     elif isinstance(value, dict | list | tuple):
         for child in value.values() if isinstance(value, dict) else value:
             yield from _placeholders(child)
-
-
-def _lacks(placeholder: Placeholder, row: Mapping[str, str]) -> bool:
-    return placeholder.otherwise is None and not row[placeholder.column]
 
 
 def _filled(value: Any, row: Mapping[str, str]) -> Any:
