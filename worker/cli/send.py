@@ -4,10 +4,8 @@ import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated
 
 import orjson
 import typer
@@ -15,6 +13,7 @@ import typer
 from worker.cli.broker import connection_to
 from worker.cli.failure import CommandFailed, UsageFailed, config_from_environment
 from worker.cli.lines import Line, read_requests
+from worker.cli.sending import options as given
 from worker.cli.sending.campaign import opened_campaign
 from worker.cli.sending.failed import FailedLines, failed_lines
 from worker.cli.sending.report import Show, invalid_outcome, print_outcome, progress
@@ -27,54 +26,20 @@ _RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:/([smh]))?")
 _PERIODS_S = {"s": 1, "m": 60, "h": 3600}
 
 
-class LaneName(StrEnum):
-    """Which exchange: replies that a person waits for, or campaigns."""
-
-    INTERACTIVE = "interactive"
-    BULK = "bulk"
-
-
 def send(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE|-", help="JSON, a JSON array, or JSON lines; with --template CSV."
-        ),
-    ],
+    source: given.Source,
     *,
-    template: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A JSON request with {{column}} where a cell goes."),
-    ] = None,
-    lane: Annotated[LaneName, typer.Option(help="bulk for campaigns.")] = LaneName.INTERACTIVE,
-    rate: Annotated[
-        str | None, typer.Option(metavar="N/s", help="Publish no faster: 20/s, 600/m, 5000/h.")
-    ] = None,
-    wait: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", min=0, help="Wait this long for outcomes."),
-    ] = None,
-    failed: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A new file for the lines that failed, as they were."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option(help="Print what would be sent; no broker.")] = False,
-    skip: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Not the first N: a stopped run says them.")
-    ] = 0,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS", min=0.1, help="Give up when RabbitMQ confirms nothing for so long."
-        ),
-    ] = 60.0,
-    delimiter: Annotated[
-        str | None, typer.Option(metavar="CHARACTER", help="Of the CSV; found out otherwise.")
-    ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the CSV, like cp1252; UTF-8 otherwise.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One outcome per line.")] = False,
+    template: given.OfTemplate = None,
+    lane: given.OfLane = given.LaneName.INTERACTIVE,
+    rate: given.Rate = None,
+    wait: given.Wait = None,
+    failed: given.OfFailed = None,
+    dry_run: given.DryRun = False,
+    skip: given.Skip = 0,
+    timeout: given.Timeout = 60.0,
+    delimiter: given.Delimiter = None,
+    encoding: given.Encoding = None,
+    json: given.Json = False,
 ) -> None:
     """Publish send-requests; exit 1 when one is invalid or, with --wait, not sent."""
     options = Options(lane.value, _per_second(rate), wait, timeout, json)
