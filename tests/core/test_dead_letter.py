@@ -67,6 +67,8 @@ HOSTILE_DEAD = st.builds(
         returned_from=st.none(),
         unknown_since=st.none() | st.just(NOW),
         checks=st.integers(0, 2),
+        # Of our own making, unlike the ids.
+        disclosure=st.none() | st.just("0123456789abcdef"),
         replay=st.none() | st.just(Replay("b" * 64, 1_000_000, "ж" * 32, "i" * 128, Doubt.VERIFY)),
     ),
     error=st.none()
@@ -223,3 +225,10 @@ def test_endless_id_of_a_disclosure_becomes_null() -> None:
     progress = Progress(1, NOW, ("m" * 5000,), disclosure="digest")
     headers = headers_of(Dead(Reason.REJECTED, "no such person", progress))
     assert headers[DISCLOSURE] == '["digest",null]'
+
+
+def test_id_of_a_disclosure_that_would_be_too_long_when_escaped_is_null() -> None:
+    progress = Progress(sent=("🎁" * 14, "mid"), disclosure="digest")
+    dead = Dead(Reason.EXPIRED, "too late", progress)
+    headers = headers_of(dead, delivery=a_delivery(), identity=Identity("a", "1"))
+    assert headers["x-igsend-disclosure"] == '["digest",null]'

@@ -28,6 +28,7 @@ from worker.core.request import Identity
 _LONGEST_DETAIL = 300
 _LONGEST_NAME = 255
 _LONGEST_ID = 128
+_LONGEST_DISCLOSURE = 160
 _LONGEST_PROBLEMS = 1500
 _LONGEST_SENT_PARTS = 2000
 _LONGEST_LISTS = 2250
@@ -79,7 +80,12 @@ def _disclosure(progress: Progress) -> dict[str, object]:
     if progress.disclosure is None:
         return {}
     ids = [_whole(each) for each in progress.sent[:1]]
-    return {DISCLOSURE: disclosure_header(progress.disclosure, ids)}
+    text = disclosure_header(progress.disclosure, ids)
+    # Escaped, an id may take several times its length; null says as well that it went.
+    is_short = len(text) <= _LONGEST_DISCLOSURE
+    return {
+        DISCLOSURE: text if is_short else disclosure_header(progress.disclosure, [None] * len(ids))
+    }
 
 
 def _sent_parts(sent: tuple[str | None, ...], longest: int) -> str:
