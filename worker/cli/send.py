@@ -120,7 +120,7 @@ async def _send(
             run = Run(client, options, failed, show)
             try:
                 await run.send(lines)
-            except CommandFailed as failure:
+            except (CommandFailed, UsageFailed) as failure:  # a file may end in a broken disk
                 raise CommandFailed(f"{failure}{_how_to_go_on(run, skipped)}") from None
     except CannotConnect as error:
         raise CommandFailed(str(error)) from None
