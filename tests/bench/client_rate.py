@@ -1,13 +1,15 @@
 """How fast the client publishes, next to raw aio-pika: `python -m tests.bench.client_rate`.
 
 Both publish the same requests with confirms, mandatory and persistent, 500 under way at most, to a
-private broker; the client checks each against the contract besides.
+private broker; the client checks each against the contract besides. "listens" is a client that can
+be asked for the outcomes too.
 """
 
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from statistics import median
 
 import aio_pika
@@ -24,6 +26,7 @@ from worker.rabbit.wire.connection import connect
 REQUESTS = 10_000
 ROUNDS = 5
 NAMES = Names("ig", 8)
+Publish = Callable[[str, Sequence[dict[str, object]]], Awaitable[float]]
 
 
 def requests(number: int) -> list[dict[str, object]]:
@@ -34,8 +37,8 @@ def requests(number: int) -> list[dict[str, object]]:
     ]
 
 
-async def by_client(url: str, sent: Sequence[dict[str, object]]) -> float:
-    async with Client(url, listens=False) as igsend:
+async def by_client(url: str, sent: Sequence[dict[str, object]], *, listens: bool = False) -> float:
+    async with Client(url, listens=listens) as igsend:
         started = time.perf_counter()
         results = [result async for result in igsend.send_all(sent)]
         took_s = time.perf_counter() - started
@@ -73,20 +76,26 @@ async def purged(url: str) -> None:
 
 async def main() -> None:
     sent = requests(REQUESTS)
-    rates: dict[str, list[float]] = {"client": [], "aio-pika": []}
+    contenders: dict[str, Publish] = {
+        "client": by_client,
+        "listens": partial(by_client, listens=True),
+        "aio-pika": by_aio_pika,
+    }
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
     async with private_rabbitmq() as node:
         connection, wire = await connect(node.amqp_url, client_properties={}, timeout_s=10)
         await declare(wire.connection, topology_of(NAMES))
         await connection.close()
         for _ in range(ROUNDS):
-            for name, publish in (("client", by_client), ("aio-pika", by_aio_pika)):
+            for name, publish in contenders.items():
                 rates[name].append(await publish(node.amqp_url, sent))
                 await purged(node.amqp_url)
     for name, found in rates.items():
         all_of_them = ", ".join(f"{rate:,.0f}" for rate in found)
         sys.stdout.write(f"{name:9} {median(found):8,.0f} requests/s   ({all_of_them})\n")
-    ratio = median(rates["client"]) / median(rates["aio-pika"])
-    sys.stdout.write(f"ratio     {ratio:8.2f}\n")
+    for name in ("client", "listens"):
+        ratio = median(a / b for a, b in zip(rates[name], rates["aio-pika"], strict=True))
+        sys.stdout.write(f"{name} / aio-pika, median of the rounds: {ratio:.2f}\n")
 
 
 if __name__ == "__main__":

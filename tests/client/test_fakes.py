@@ -62,8 +62,23 @@ def test_the_one_without_a_loop_does_the_same() -> None:
     assert len(igsend.requests) == 3
 
 
-def test_no_outcome_is_a_timeout_too() -> None:
-    assert issubclass(NoOutcome, TimeoutError)
+async def test_silence_is_a_timeout_too() -> None:
+    igsend, plain = FakeClient(), FakeSyncClient()
+    for each in (igsend, plain):
+        each.keeps_silent(when=lambda document: document["recipient"]["id"] == "2")
+    receipt = await igsend.send(hello("2"))
+    with pytest.raises(TimeoutError, match=receipt.id):
+        await receipt.outcome(timeout=5)
+    with pytest.raises(NoOutcome):
+        plain.send(hello("2")).outcome()
+    assert [outcome async for outcome in igsend.outcomes("ours")] == []
+
+
+def test_outcomes_of_a_service_are_told_without_a_loop_too() -> None:
+    igsend = FakeSyncClient()
+    receipts = [igsend.send(hello(person)) for person in ("1", "2")]
+    with igsend.outcomes("ours") as outcomes:
+        assert [outcome.id for outcome in outcomes] == [receipt.id for receipt in receipts]
 
 
 def test_producers_test_suite_runs_with_the_plugin_and_no_broker(tmp_path: Path) -> None:

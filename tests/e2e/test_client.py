@@ -203,7 +203,7 @@ async def test_service_hears_of_all_outcomes_on_a_queue_of_its_own(scene: Scene)
     sent = [to_somebody() for _ in range(3)]
     async with scene.client(listens=False) as igsend:
         outcomes = igsend.outcomes(queue, keys=[f"sent.{ACCOUNT}"])
-        await is_bound(scene, queue)
+        await outcomes.ready()
         for each in sent:
             receipt = await igsend.send(each)
         with pytest.raises(ClientError, match="outcomes"):
@@ -224,23 +224,9 @@ async def next_of(outcomes: Any) -> Any:
         return await anext(outcomes)
 
 
-async def is_bound(scene: Scene, queue: str) -> None:
-    async def consumes() -> bool:
-        async with await aio_pika.connect(scene.system.broker.amqp_url) as connection:
-            channel = await connection.channel()
-            try:
-                found = await channel.declare_queue(queue, passive=True)
-            except aio_pika.exceptions.ChannelNotFoundEntity:
-                return False
-            return bool(found.declaration_result.consumer_count)
-
-    await eventually(consumes)
-
-
 async def test_junk_on_the_queue_of_outcomes_is_passed_over(scene: Scene) -> None:
     queue = f"shop.{token_hex(3)}"
     async with scene.client() as igsend, igsend.outcomes(queue) as outcomes:
-        await is_bound(scene, queue)
         async with await aio_pika.connect(scene.system.broker.amqp_url) as connection:
             channel = await connection.channel()
             await channel.default_exchange.publish(aio_pika.Message(b"junk"), routing_key=queue)
@@ -271,6 +257,12 @@ async def test_blocked_broker_is_told_and_waited_for(scene: Scene) -> None:
             with pytest.raises(Unconfirmed, match=sent["id"]):
                 await igsend.send(sent, timeout=2)
             await eventually(lambda: "short of memory" in (igsend.trouble or ""))
+            with pytest.raises(Unconfirmed, match="short of memory"):
+                await igsend.send(sent, timeout=0.1)
+            # Each has its own time, not one after the other.
+            async with asyncio.timeout(10):
+                many = [result async for result in igsend.send_all([sent] * 100, timeout=0.5)]
+            assert {type(result) for result in many} == {Unconfirmed}
         finally:
             await node.control("set_vm_memory_high_watermark", "absolute", "1GB")
         outcome = await (await igsend.send(sent)).outcome(timeout=60)

@@ -110,3 +110,81 @@ async def test_it_holds_every_schema_and_no_test(wheel: Path, tmp_path: Path) ->
 
     assert files(schemas) == files(ROOT / "schemas")
     assert {name for name in os.listdir(tmp_path) if not name.endswith(".dist-info")} == {"worker"}
+
+
+PRODUCER = {
+    "conftest.py": """
+import socket
+import pytest
+
+pytest_plugins = ["worker.client.testing"]
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    def refuse(*_): raise AssertionError("a test of ours reached for the network")
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+""",
+    "shop.py": """
+from worker.client import Client, NotTaken, Outcome, SyncClient, request, text
+
+ACCOUNT = "17841405822304914"
+
+async def tell(igsend: Client, order: int, person: str) -> Outcome | None:
+    said = request(ACCOUNT, person, text(f"Order {order} is on its way."), id=f"order-{order}")
+    try:
+        receipt = await igsend.send(said)
+    except NotTaken:
+        return None
+    return await receipt.outcome(timeout=30)
+
+def tell_all(igsend: SyncClient, people: list[str]) -> int:
+    requests = (request(ACCOUNT, each, text("Open again!"), id=f"open-{each}") for each in people)
+    return sum(1 for _ in igsend.send_all(requests, lane="bulk"))
+""",
+    "test_shop.py": """
+import asyncio
+import pytest
+from shop import tell, tell_all
+from worker.client import InvalidRequest, NotTaken
+
+def test_person_is_told(igsend):
+    outcome = asyncio.run(tell(igsend, 7, "4711"))
+    assert outcome.is_sent
+    assert [each["id"] for each in igsend.requests] == ["order-7"]
+
+def test_person_who_left_is_noticed(igsend):
+    igsend.ends("rejected", when=lambda sent: sent["recipient"]["id"] == "4711")
+    assert asyncio.run(tell(igsend, 7, "4711")).reason == "rejected"
+
+def test_broker_that_is_not_set_up_is_survived(igsend):
+    igsend.refuses(NotTaken("no exchange", request_id=None, account_id=None))
+    assert asyncio.run(tell(igsend, 7, "4711")) is None
+
+def test_mistake_is_caught_here(igsend):
+    with pytest.raises(InvalidRequest, match="/recipient/id"):
+        asyncio.run(tell(igsend, 7, "not a number!"))
+
+def test_campaign_takes_its_lane(igsend_sync):
+    assert tell_all(igsend_sync, ["1", "2"]) == 2
+    assert {each.lane for each in igsend_sync.recorded} == {"bulk"}
+""",
+}
+
+
+async def test_producers_tests_run_with_the_fake_and_without_a_broker(
+    installed: Path, tmp_path: Path
+) -> None:
+    for name, text in PRODUCER.items():
+        (tmp_path / name).write_text(text)
+    # Only pytest itself and what is installed with the wheel: no plugin of this project's tests.
+    plugins = ("asyncio", "cov", "timeout", "hypothesispytest", "cacheprovider")
+    options = [word for each in plugins for word in ("-p", f"no:{each}")]
+    done = await run(installed / "python", "-m", "pytest", "-q", *options, folder=tmp_path)
+    assert done.code == 0, done.out
+    assert "5 passed" in done.out
+    typed = await run(
+        installed / "python", "-m", "mypy", "--strict", "--no-incremental", "shop.py",
+        folder=tmp_path,
+    )  # fmt: skip
+    assert typed.code == 0, typed.out

@@ -97,7 +97,9 @@ async def test_no_bytes_are_too_strange_to_be_judged() -> None:
 
 WRONG_USES = {
     ("no-such-file.json",): "igsend: cannot read no-such-file.json: No such file",
-    (".",): "igsend: cannot read .: Is a directory",
+    (".",): "igsend: no .json, .jsonl, .ndjson file in .",
+    ("*.jsonl",): "igsend: no file matches *.jsonl",
+    ("-", "--json", "--format", "github"): "igsend: --json and --format github exclude each other",
     (): "Missing argument 'FILE|-'",
     ("-", "--lane", "bulk"): "No such option: --lane",
 }
@@ -110,3 +112,82 @@ async def test_wrong_use_exits_2_and_says_why(tmp_path: Path) -> None:
     for done, said in zip(ended, WRONG_USES.values(), strict=True):
         assert (done.code, done.out) == (2, "")
         assert said in done.err
+
+
+def put(folder: Path, files: dict[str, Any]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else json.dumps(content, indent=2))
+
+
+FILES = {
+    "good.json": a_document(id="a"),
+    "bad, 100%.json": {**BROKEN, "id": "b"},
+    "more/lines.jsonl": json.dumps(a_document(id="c")) + "\n\n" + json.dumps({**BROKEN, "id": "d"}),
+    "more/array.ndjson": [a_document(id="e"), {**BROKEN, "id": "f"}],
+    "more/notes.txt": "none of ours",
+    ".hidden/x.json": "{}",
+}
+
+
+async def test_folders_patterns_and_several_files_are_taken_each_file_once(tmp_path: Path) -> None:
+    put(tmp_path, FILES)
+    whole, patterns = await asyncio.gather(
+        igsend("validate", ".", "good.json", "--json", folder=tmp_path),
+        igsend("validate", "**/*.json*", "more/*.ndjson", "--json", folder=tmp_path),
+    )
+    for done in (whole, patterns):
+        assert done.code == 1
+        found = sorted((r["file"], r["line"], r["id"], r["valid"]) for r in done.json_lines)
+        assert found == [
+            ("bad, 100%.json", 1, "b", False),
+            ("good.json", 1, "a", True),
+            ("more/array.ndjson", 2, "e", True),
+            ("more/array.ndjson", 12, "f", False),
+            ("more/lines.jsonl", 1, "c", True),
+            ("more/lines.jsonl", 3, "d", False),
+        ]
+
+
+async def test_several_files_are_named_to_people_with_the_line(tmp_path: Path) -> None:
+    put(tmp_path, FILES)
+    done = await igsend("validate", "good.json", "more", folder=tmp_path)
+    assert done.out.splitlines() == [
+        "more/array.ndjson:12, id f:",
+        "  /message/text: must not be empty",
+        "more/lines.jsonl:3, id d:",
+        "  /message/text: must not be empty",
+        "3 of 5 requests in 3 files are valid",
+    ]
+
+
+async def test_github_is_told_the_line_of_the_value_in_its_own_escapes(tmp_path: Path) -> None:
+    put(tmp_path, FILES)
+    done = await igsend("validate", ".", "--format", "github", folder=tmp_path)
+    assert done.code == 1
+    assert done.out.splitlines() == [
+        "::error file=bad%2C 100%25.json,line=7,col=13,"
+        "title=request b%2C /message/text::must not be empty",
+        "::error file=more/array.ndjson,line=18,col=15,"
+        "title=request f%2C /message/text::must not be empty",
+        "::error file=more/lines.jsonl,line=3,col=83,"
+        "title=request d%2C /message/text::must not be empty",
+        "3 of 6 requests in 4 files are valid",
+    ]
+
+
+async def test_github_gets_paths_from_the_top_of_the_repository(tmp_path: Path) -> None:
+    put(tmp_path, {"sub/bad.json": "{\n  oops\n}\n"})
+    done = await igsend(
+        "validate", "bad.json", "--format", "github",
+        folder=tmp_path / "sub", settings={"GITHUB_WORKSPACE": str(tmp_path)},
+    )  # fmt: skip
+    assert done.out.startswith("::error file=sub/bad.json,line=2,col=3,title=request without an id")
+    piped = await igsend("validate", "-", "--format", "github", given=b"{}")
+    assert piped.out.startswith("::error line=1,col=1,title=")
+
+
+async def test_lines_in_sentences_count_from_the_beginning_of_the_file() -> None:
+    done = await igsend("validate", "-", "--json", given=b'{"a":1}\n{"b":1}\n{oops\n')
+    assert "at line 3, column 2" in done.json_lines[2]["errors"][0]["message"]

@@ -37,8 +37,8 @@ def igsend(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # Without a handler Python prints their warnings itself, next to what the command says.
-    for library in ("aio_pika", "aiormq"):
+    # Without a handler Python prints warnings itself, next to what the command says.
+    for library in ("aio_pika", "aiormq", "igsend.client"):
         logging.getLogger(library).addHandler(logging.NullHandler())
     try:
         app()

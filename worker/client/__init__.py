@@ -36,9 +36,11 @@ from worker.client.messages import (
     video,
 )
 from worker.client.outcome import Outcome
+from worker.client.outcomes import Outcomes
 from worker.client.receipt import Receipt
 from worker.client.requests import comment, request
-from worker.client.sync import SyncClient, SyncReceipt
+from worker.client.sync import SyncClient, SyncOutcomes, SyncReceipt
+from worker.core.problem import Problem
 
 __all__ = [
     "Action",
@@ -49,9 +51,12 @@ __all__ = [
     "NoOutcome",
     "NotTaken",
     "Outcome",
+    "Outcomes",
+    "Problem",
     "Receipt",
     "SendError",
     "SyncClient",
+    "SyncOutcomes",
     "SyncReceipt",
     "Unconfirmed",
     "audio",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
@@ -20,11 +21,14 @@ NACKED_PAUSE_S = 0.5
 
 @dataclass(slots=True)
 class Outgoing:
-    """One message; `begun` is its latest publish."""
+    """One message, and by when it is to be confirmed; `begun` is its latest publish."""
 
     request: Prepared
     message: Message
     receipt: Receipt
+    timeout_s: float
+    # By the clock of the loop.
+    deadline: float
     begun: asyncio.Future[None] | None = None
 
     @property
@@ -41,75 +45,67 @@ class Outgoing:
 class Burst:
     """What is not confirmed when the connection is lost is published again, all of it, in order.
 
-    Some of it may arrive twice; the worker knows a request by its id.
+    Some of it may arrive twice; the worker knows a request by its id. One task adds, and one may
+    ask for the results meanwhile.
     """
 
-    def __init__(self, publishing: Publishing) -> None:
+    def __init__(self, publishing: Publishing, *, trouble: Callable[[], str | None]) -> None:
         self._publishing = publishing
+        self._trouble = trouble
         self._era = publishing.era
         self._under_way: deque[Outgoing | SendError] = deque()
-
-    def __len__(self) -> int:
-        return len(self._under_way)
-
-    @property
-    def has_result(self) -> bool:
-        """Whether `next` has an answer at once."""
-        if not self._under_way:
-            return False
-        first = self._under_way[0]
-        return isinstance(first, SendError) or first.is_confirmed
+        self._is_ended = False
+        self._changed = asyncio.Event()
 
     def add(self, outgoing: Outgoing | SendError) -> None:
         """Publish behind all others; what failed already only takes its place in the order."""
         self._under_way.append(outgoing)
+        self._changed.set()
         if self._era != self._publishing.era:
             self._publish_again()
         elif isinstance(outgoing, Outgoing):
             outgoing.begun = self._publishing.begin(outgoing.message)
 
-    async def next(self, *, timeout_s: float) -> Receipt | SendError:
+    def end(self) -> None:
+        """Nothing will be added any more."""
+        self._is_ended = True
+        self._changed.set()
+
+    async def has_more(self) -> bool:
+        """Wait until there is something to wait for; False when there will be nothing."""
+        while not self._under_way and not self._is_ended:
+            self._changed.clear()
+            await self._changed.wait()
+        return bool(self._under_way)
+
+    async def next(self) -> Receipt | SendError:
         """Wait for the first of them: its receipt, or why there is none."""
         first = self._under_way[0]
-        if isinstance(first, SendError):
-            self._under_way.popleft()
-            return first
         try:
-            async with asyncio.timeout(timeout_s):
+            if isinstance(first, SendError):
+                return first
+            if first.is_confirmed:
+                return first.receipt
+            async with asyncio.timeout_at(first.deadline):
                 return await self._confirmed(first)
         except TimeoutError:
-            return Unconfirmed(
-                f"RabbitMQ has not confirmed {first.request.id} within {timeout_s:g} s; it may be "
-                "there or not. Send the same request again: its id keeps it from going twice",
-                request_id=first.request.id,
-                account_id=first.request.account_id,
-            )
+            assert isinstance(first, Outgoing), "the others are known at once"
+            return unconfirmed(first.request, first.timeout_s, self._trouble())
         finally:
             self._under_way.popleft()
 
     async def _confirmed(self, first: Outgoing) -> Receipt | SendError:
         while True:
-            try:
-                if first.begun is not None:
-                    await first.begun
-                    return first.receipt
-            except Unroutable:
-                return _refused(first, "no queue is bound for it: is a worker running?")
-            except Nacked:
-                await asyncio.sleep(NACKED_PAUSE_S)
-                first.begun = self._publishing.begin(first.message)
-                continue
-            except (ChannelNotFoundEntity, ChannelAccessRefused) as closing:
-                # The channel closed; all that was under way on it fails by the same error.
-                if f"'{first.message.exchange}'" in describe(closing):
-                    return _refused(first, describe(closing))
-            except CONNECTION_ERRORS:
-                first.begun = None  # the link says so, and comes back
-            except asyncio.CancelledError:
-                if is_own_cancellation():
-                    raise
+            begun = first.begun
+            if begun is not None and (result := await _result(first, begun)) is not None:
+                return result
+            if first.begun is begun:  # `add` may have published all of them again
+                first.begun = None
             await self._publishing.ready()
-            self._publish_again()
+            if self._era != self._publishing.era:
+                self._publish_again()
+            elif first.begun is None:
+                first.begun = self._publishing.begin(first.message)
 
     def _publish_again(self) -> None:
         self._era = self._publishing.era
@@ -118,11 +114,49 @@ class Burst:
                 outgoing.begun = self._publishing.begin(outgoing.message)
 
 
-def _refused(outgoing: Outgoing, why: str) -> NotTaken:
-    request, exchange = outgoing.request, outgoing.message.exchange
-    return NotTaken(
-        f"RabbitMQ does not take messages for the exchange {exchange} ({why}); start a worker, run "
-        "`igsend topology declare`, or look at this user's permissions and the client's prefix",
+async def _result(outgoing: Outgoing, begun: asyncio.Future[None]) -> Receipt | SendError | None:
+    """Wait for what becomes of a publish; None when it is to be published again."""
+    try:
+        await begun
+    except Unroutable:
+        return _refused(outgoing)
+    except Nacked:
+        await asyncio.sleep(NACKED_PAUSE_S)
+        return None
+    except (ChannelNotFoundEntity, ChannelAccessRefused) as closing:
+        # The channel closed; all that was under way on it fails by the same error.
+        is_ours = f"'{outgoing.message.exchange}'" in describe(closing)
+        return _refused(outgoing, closing) if is_ours else None
+    except CONNECTION_ERRORS:
+        return None  # the link says so, and comes back
+    except asyncio.CancelledError:
+        if is_own_cancellation():
+            raise
+        return None
+    return outgoing.receipt
+
+
+def unconfirmed(request: Prepared, timeout_s: float, trouble: str | None) -> Unconfirmed:
+    """Say that nobody knows, and what RabbitMQ suffers from, if that is known."""
+    why = f" ({trouble})" if trouble else ""
+    return Unconfirmed(
+        f"RabbitMQ has not confirmed {request.id} within {timeout_s:g} s{why}; it may be there or "
+        "not. Send the same request again: its id keeps it from going twice",
         request_id=request.id,
         account_id=request.account_id,
     )
+
+
+def _refused(outgoing: Outgoing, closing: BaseException | None = None) -> NotTaken:
+    request, exchange = outgoing.request, outgoing.message.exchange
+    if isinstance(closing, ChannelAccessRefused):
+        text = (
+            f"RabbitMQ does not let this user publish to the exchange {exchange} "
+            f"({describe(closing)}); give it write permission, or look at the client's prefix"
+        )
+    else:
+        text = (
+            f"the broker has no exchange {exchange}, or no queue is bound to it; look at the "
+            "client's prefix, start a worker or run `igsend topology declare`"
+        )
+    return NotTaken(text, request_id=request.id, account_id=request.account_id)

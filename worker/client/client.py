@@ -2,21 +2,30 @@
 
 import asyncio
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
     Awaitable,
     Callable,
+    Coroutine,
     Iterable,
     Mapping,
     Sequence,
 )
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 from weakref import WeakValueDictionary
 
-from worker.client.burst import Burst, Outgoing
+from worker.client.burst import Burst, Outgoing, unconfirmed
 from worker.client.connection import ClientLink
-from worker.client.errors import CannotConnect, ClientError, InvalidRequest, NotTaken, SendError
+from worker.client.errors import (
+    CannotConnect,
+    ClientError,
+    InvalidRequest,
+    NoOutcome,
+    NotTaken,
+    SendError,
+)
 from worker.client.outcome import Outcome
 from worker.client.outcomes import Outcomes
 from worker.client.prepared import Prepared, prepared
@@ -30,8 +39,9 @@ from worker.rabbit.names import Names
 from worker.rabbit.wire.connection import Wire
 from worker.rabbit.wire.properties import header_of
 
+_T = TypeVar("_T")
 Lane = Literal["interactive", "bulk"]
-Request = Mapping[str, Any] | bytes
+Request = Mapping[str, Any] | bytes | str
 
 # Requests that are published and not confirmed yet, at most.
 WINDOW = 500
@@ -55,21 +65,25 @@ class Client:
         listens: bool = True,
         connect_timeout: float = 15.0,
     ) -> None:
+        if not url.startswith(("amqp://", "amqps://")):
+            raise ValueError("the URL must be like amqp[s]://user:password@host:port/vhost")
         self._url = url
         self._names = Names(prefix, 1)
         self._connect_timeout = connect_timeout
         self._plain = header_of(_PROPERTIES, {})
         self._publishing = Publishing()
-        self._replies = Replies(self._heard) if listens else None
+        self._replies = Replies(self._heard, on_lost=self._lost) if listens else None
         self._links: list[ClientLink] = []
         self._outcomes: list[Outcomes] = []
         self._waiting: WeakValueDictionary[tuple[str, str], Waiting] = WeakValueDictionary()
         self._window = asyncio.Semaphore(WINDOW)
         self._tasks: asyncio.TaskGroup | None = None
-        self._running: list[asyncio.Task[None]] = []
+        self._running: set[asyncio.Task[Any]] = set()
 
     async def __aenter__(self) -> Self:
         """Connect. Raises CannotConnect."""
+        if self._tasks is not None:
+            raise ClientError("the client is open already")
         self._tasks = await asyncio.TaskGroup().__aenter__()
         try:
             await self._connect()
@@ -91,29 +105,42 @@ class Client:
         """Close the connections. What was confirmed is safe; what was not may be there or not."""
         if self._tasks is None:
             return
-        for outcomes in self._outcomes:
+        for outcomes in [*self._outcomes]:
             outcomes.close()
+        self._give_up(lambda: ClientError(_CLOSED))
         if self._replies is not None:
             await self._replies.delete()
-        for task in self._running:
+        for task in [*self._running]:
             task.cancel()
         tasks, self._tasks = self._tasks, None
         await tasks.__aexit__(None, None, None)
 
     async def _connect(self) -> None:
-        publishing = self._start("publish", self._publishing.use)
+        publishing, _ = self._start("publish", self._publishing.use)
         if self._replies is not None:
-            await self._start("listen", self._replies.use).until_up(timeout_s=self._connect_timeout)
+            listening, _ = self._start("listen", self._replies.use)
+            await listening.until_up(timeout_s=self._connect_timeout)
             await self._replies.until_named(timeout_s=self._connect_timeout)
         await publishing.until_up(timeout_s=self._connect_timeout)
 
-    def _start(self, role: str, use: Callable[[Wire], Awaitable[None]]) -> ClientLink:
-        if self._tasks is None:
-            raise ClientError("the client is not open; use it with `async with Client(url)`")
+    def _start(
+        self, role: str, use: Callable[[Wire], Awaitable[None]]
+    ) -> tuple[ClientLink, asyncio.Task[None]]:
         link = ClientLink(self._url, role=role)
+        task = self._run(link.run(use))
         self._links.append(link)
-        self._running.append(self._tasks.create_task(link.run(use)))
-        return link
+        task.add_done_callback(lambda _: self._links.remove(link))
+        return link, task
+
+    def _run(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Start a task that ends with the client at the latest."""
+        if self._tasks is None:
+            work.close()
+            raise _not_open()
+        task = self._tasks.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
 
     @property
     def trouble(self) -> str | None:
@@ -138,11 +165,20 @@ class Client:
 
         Raises InvalidRequest, NotTaken, or after `timeout` seconds Unconfirmed.
         """
-        ready = prepared(request)
-        burst = Burst(self._publishing)
-        async with self._window:
-            burst.add(await self._outgoing(ready, lane, timeout, headers or {}))
-            result = await burst.next(timeout_s=timeout)
+        if self._tasks is None:
+            raise _not_open()
+        ready, burst = prepared(request), self._burst()
+        outgoing = await self._outgoing(ready, lane, timeout, headers or {})
+        try:
+            async with asyncio.timeout_at(outgoing.deadline):
+                await self._window.acquire()
+        except TimeoutError:
+            raise unconfirmed(ready, timeout, self.trouble) from None
+        try:
+            burst.add(outgoing)
+            result = await burst.next()
+        finally:
+            self._window.release()
         if isinstance(result, SendError):
             raise result
         return result
@@ -153,18 +189,44 @@ class Client:
         *,
         lane: Lane = "interactive",
         timeout: float = 30.0,  # noqa: ASYNC109  # its own error
-    ) -> AsyncIterator[Receipt | SendError]:
+    ) -> AsyncGenerator[Receipt | SendError, None]:
         """Send many, thousands a second; give for each, in order, its receipt or why there is none.
 
-        `requests` are taken as they can be published, at most 500 ahead of what is confirmed.
+        `requests` are taken as they can be published, at most 500 ahead of what was given. What
+        their iterator raises is raised here, behind the results of all that came before.
         """
-        burst = Burst(self._publishing)
-        async for request in each_of(requests):
-            burst.add(await self._checked(request, lane, timeout))
-            while burst.has_result or len(burst) >= WINDOW:
-                yield await burst.next(timeout_s=timeout)
-        while burst:
-            yield await burst.next(timeout_s=timeout)
+        burst, room = self._burst(), asyncio.Semaphore(WINDOW)
+
+        async def add_all() -> Exception | None:
+            source = each_of(requests)
+            try:
+                while True:
+                    await room.acquire()
+                    request = await anext(source)
+                    burst.add(await self._checked(request, lane, timeout))
+            except StopAsyncIteration:
+                return None
+            except Exception as error:
+                return error
+            finally:
+                burst.end()
+
+        # A task of its own: a source that is slow keeps no result back.
+        adding = self._run(add_all())
+        try:
+            while await burst.has_more():
+                yield await burst.next()
+                room.release()
+            await asyncio.wait([adding])
+            if adding.cancelled():
+                raise ClientError("the client was closed before all requests were taken")
+            if (error := adding.result()) is not None:
+                raise error
+        finally:
+            adding.cancel()
+
+    def _burst(self) -> Burst:
+        return Burst(self._publishing, trouble=lambda: self.trouble)
 
     def outcomes(
         self, queue: str, *, keys: Sequence[str] = ("#",), prefetch: int = 100
@@ -175,8 +237,10 @@ class Client:
         does not exist is declared (a quorum queue). With `keys=()` nothing is bound.
         """
         outcomes = Outcomes(self._names.outcomes, queue, keys=keys, prefetch=prefetch)
+        _, task = self._start(f"outcomes {queue}", outcomes.use)
+        outcomes.on_close = task.cancel
         self._outcomes.append(outcomes)
-        self._start(f"outcomes {queue}", outcomes.use)
+        task.add_done_callback(lambda _: self._outcomes.remove(outcomes))
         return outcomes
 
     async def _checked(
@@ -201,18 +265,34 @@ class Client:
                 raise NotTaken(
                     str(error), request_id=request.id, account_id=request.account_id
                 ) from None
-            key = (request.account_id, request.id)
-            waiting = self._waiting.setdefault(key, Waiting())
+            waiting = self._waiting_for(request)
             header = header_of(_PROPERTIES._replace(reply_to=reply_to), headers)
         elif headers:
             header = header_of(_PROPERTIES, headers)
         message = Message(exchange, request.account_id, request.body, header)
-        return Outgoing(request, message, Receipt(request.id, request.account_id, waiting))
+        receipt = Receipt(request.id, request.account_id, waiting)
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        return Outgoing(request, message, receipt, timeout_s, deadline)
+
+    def _waiting_for(self, request: Prepared) -> Waiting:
+        """Share who waits already; a request that has ended, and is sent again, ends again."""
+        key = (request.account_id, request.id)
+        waiting = self._waiting.get(key)
+        if waiting is None or waiting.is_over:
+            self._waiting[key] = waiting = Waiting()
+        return waiting
 
     def _heard(self, outcome: Outcome) -> None:
         waiting = self._waiting.get((outcome.account_id or "", outcome.id or ""))
         if waiting is not None:
             waiting.take(outcome)
+
+    def _lost(self) -> None:
+        self._give_up(lambda: NoOutcome(_LOST))
+
+    def _give_up(self, why: Callable[[], ClientError]) -> None:
+        for waiting in [*self._waiting.values()]:
+            waiting.give_up(why())
 
 
 async def each_of(
@@ -226,4 +306,16 @@ async def each_of(
             yield request
 
 
+def _not_open() -> ClientError:
+    return ClientError("the client is not open; use it with `async with Client(url)`")
+
+
+_CLOSED = (
+    "the client was closed before the outcome had come; keep it open as long as anybody waits, or "
+    "read outcomes from a queue: client.outcomes(queue)"
+)
+_LOST = (
+    "RabbitMQ went down and has lost the client's queue for outcomes; send the same request again "
+    "to hear how it ended: its id keeps it from going twice"
+)
 _PROPERTIES = Properties(content_type="application/json", type=REQUEST_SCHEMA)

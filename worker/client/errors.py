@@ -34,7 +34,7 @@ class InvalidRequest(SendError):
 
 
 class NotTaken(SendError):
-    """RabbitMQ refused it: no such exchange, no queue behind it, or no permission."""
+    """RabbitMQ refused it: no such exchange, no queue bound to it, or no permission."""
 
 
 class Unconfirmed(SendError):

@@ -1,7 +1,7 @@
 """A queue of outcomes that a whole service keeps: nothing is missed while it is away."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +13,7 @@ from worker.client.outcome import Outcome
 from worker.client.replies import RPC_TIMEOUT_S, not_by_aiormq, read_outcome
 from worker.rabbit.link import closed, describe, heed_cancellation
 from worker.rabbit.wire.connection import Wire
-from worker.rabbit.wire.deliveries import Deliveries, Incoming, Receipt
+from worker.rabbit.wire.deliveries import Deliveries, Incoming, Receipt, cancelled_by_broker
 
 _ARGUMENTS = {"x-queue-type": "quorum"}
 
@@ -23,7 +23,8 @@ class Outcomes:
 
     An event is acked when the next one is asked for: what the loop was busy with when it died
     comes again. So does what had come when the connection was lost; `Outcome.id` is the key.
-    Ends when its client, or itself, is closed. `async with` closes it with the block.
+    Ends when its client, or itself, is closed. `async with` waits until the queue is there and
+    bound, so that no outcome of what is sent in the block is missed, and closes it with the block.
     """
 
     def __init__(self, exchange: str, queue: str, *, keys: Sequence[str], prefetch: int) -> None:
@@ -34,18 +35,22 @@ class Outcomes:
         self._arrived: asyncio.Queue[tuple[Outcome, Receipt] | ClientError | None] = asyncio.Queue()
         self._last: Receipt | None = None
         self._is_closed = False
+        self._is_known = asyncio.Event()
+        self._refusal: ClientError | None = None
+        # Ends the connection, which holds what came and was not asked for.
+        self.on_close: Callable[[], object] = lambda: None
 
     async def use(self, wire: Wire) -> None:
         """Consume over this connection until it is gone."""
         try:
             await self._declare(wire.connection)
         except ChannelAccessRefused as refused:
-            self._arrived.put_nowait(
-                ClientError(
-                    f"RabbitMQ does not let this user have the queue {self._queue} "
-                    f"({describe(refused)}); have it declared and bound for you, and give keys=()"
-                )
+            self._refusal = ClientError(
+                f"RabbitMQ does not let this user have the queue {self._queue} "
+                f"({describe(refused)}); have it declared and bound for you, and give keys=()"
             )
+            self._arrived.put_nowait(self._refusal)
+            self._is_known.set()
             await closed(wire.connection.closing)
             return
         # What came before cannot be acked any more, and comes again.
@@ -54,10 +59,12 @@ class Outcomes:
             self._arrived.get_nowait()
         channel = await wire.connection.channel(publisher_confirms=False)
         Deliveries(wire, channel, self._take)
+        cancelled = cancelled_by_broker(channel)
         await channel.basic_qos(prefetch_count=self._prefetch, timeout=RPC_TIMEOUT_S)
         await channel.basic_consume(self._queue, not_by_aiormq, timeout=RPC_TIMEOUT_S)
         heed_cancellation()
-        await closed(channel.closing, wire.connection.closing)
+        self._is_known.set()
+        await closed(channel.closing, wire.connection.closing, cancelled)
 
     async def _declare(self, connection: AbstractConnection) -> None:
         channel = await connection.channel(publisher_confirms=False)
@@ -81,6 +88,22 @@ class Outcomes:
         else:
             self._arrived.put_nowait((outcome, message.receipt))
 
+    async def ready(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109  # its own error
+        """Wait until the queue is there and bound: what ends from now on will be told.
+
+        Raises ClientError without permission, or when it is not there in time.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self._is_known.wait()
+        except TimeoutError:
+            raise ClientError(
+                f"the queue {self._queue} is not bound to {self._exchange} after {timeout:g} s; "
+                "start a worker or run `igsend topology declare` (Client.trouble says more)"
+            ) from None
+        if self._refusal is not None:
+            raise self._refusal
+
     def __aiter__(self) -> Self:
         return self
 
@@ -103,8 +126,15 @@ class Outcomes:
         """Take no more; the event in hand is not acked and comes again."""
         self._is_closed = True
         self._arrived.put_nowait(None)
+        self.on_close()
 
     async def __aenter__(self) -> Self:
+        """Wait until it is ready. Raises ClientError."""
+        try:
+            await self.ready()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     async def __aexit__(

@@ -20,10 +20,15 @@ class Prepared(NamedTuple):
     body: bytes
 
 
-def prepared(request: Mapping[str, Any] | bytes) -> Prepared:
+def prepared(request: Mapping[str, Any] | bytes | str) -> Prepared:
     """Check a request, given as a mapping or as JSON, as the worker will. Raises InvalidRequest."""
     if isinstance(request, bytes):
         return _checked(request)
+    if isinstance(request, str):
+        return _checked(request.encode("utf-8", "surrogatepass"))
+    if not isinstance(request, Mapping):
+        problem = Problem("", f"must be a mapping or JSON, not {type(request).__name__}")
+        raise _invalid([problem], {})
     try:
         body = orjson.dumps(request if isinstance(request, dict) else dict(request))
     except (orjson.JSONEncodeError, TypeError) as error:

@@ -17,7 +17,7 @@ from worker.rabbit.link import (
     heed_cancellation,
 )
 from worker.rabbit.wire.connection import Wire
-from worker.rabbit.wire.deliveries import Deliveries, Incoming
+from worker.rabbit.wire.deliveries import Deliveries, Incoming, cancelled_by_broker
 
 _log = logging.getLogger("igsend.client")
 
@@ -33,12 +33,14 @@ class Replies:
     It is not exclusive, and durable: what comes while the connection is lost waits in it.
     """
 
-    def __init__(self, on_outcome: Callable[[Outcome], None]) -> None:
+    def __init__(
+        self, on_outcome: Callable[[Outcome], None], *, on_lost: Callable[[], None]
+    ) -> None:
         self._on_outcome = on_outcome
+        self._on_lost = on_lost
         self.name: str | None = None
         self._refusal = "no connection"
         self._channel: AbstractChannel | None = None
-        self._consumer_tag = ""
         self._named = asyncio.Event()
 
     async def until_named(self, *, timeout_s: float) -> str:
@@ -59,25 +61,30 @@ class Replies:
         """Hear over this connection until it is gone."""
         channel = await wire.connection.channel(publisher_confirms=False)
         Deliveries(wire, channel, self._take)
+        cancelled = cancelled_by_broker(channel)
         await channel.basic_qos(prefetch_count=PREFETCH, timeout=RPC_TIMEOUT_S)
         try:
             if self.name is None:
                 self.name = await self._declare(channel)
-            consuming = await channel.basic_consume(self.name, not_by_aiormq, timeout=RPC_TIMEOUT_S)
+            # The consumer's tag is its queue's name.
+            await channel.basic_consume(
+                self.name, not_by_aiormq, consumer_tag=self.name, timeout=RPC_TIMEOUT_S
+            )
         except ChannelNotFoundEntity:
             _log.warning("RabbitMQ has lost the queue of replies; outcomes under way are not heard")
             self.name = None
             self._named.clear()
+            # A crash takes a queue that was only just declared with it.
+            self._on_lost()
             return
         except ChannelAccessRefused as refused:
             self._refusal, self.name = describe(refused), None
             raise
         heed_cancellation()
-        assert consuming.consumer_tag is not None, "the broker gives it a name"
-        self._channel, self._consumer_tag = channel, consuming.consumer_tag
+        self._channel = channel
         self._named.set()
         try:
-            await closed(channel.closing, wire.connection.closing)
+            await closed(channel.closing, wire.connection.closing, cancelled)
         finally:
             self._channel = None
 
@@ -86,8 +93,8 @@ class Replies:
         if self._channel is None or self.name is None:
             return
         try:
-            # First: the broker cancels the consumer of a queue that goes, and aiormq warns of that.
-            await self._channel.basic_cancel(self._consumer_tag, timeout=CLOSE_TIMEOUT_S)
+            # In this order: aiormq warns of a consumer that loses its queue.
+            await self._channel.basic_cancel(self.name, timeout=CLOSE_TIMEOUT_S)
             await self._channel.queue_delete(self.name, timeout=CLOSE_TIMEOUT_S)
         except CONNECTION_ERRORS as error:
             _log.info("the queue of replies is left to expire: %s", describe(error))

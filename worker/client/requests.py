@@ -9,17 +9,20 @@ from worker.client.messages import Action, Message
 
 
 class RequestFields(TypedDict, total=False):
-    """The optional fields, as the README explains them; moments as aware datetimes."""
+    """The optional fields, as the README explains them; moments as aware datetimes.
+
+    None is as if the field were not given, but for `id`: a missing one must not become a fresh one.
+    """
 
     id: str
-    author: Literal["automation", "human"]
-    locale: str
-    last_inbound_at: datetime
-    not_before: datetime
-    expires_at: datetime
-    on_unknown: Literal["verify", "hold", "resend"]
-    metadata: Mapping[str, Any]
-    split: bool
+    author: Literal["automation", "human"] | None
+    locale: str | None
+    last_inbound_at: datetime | None
+    not_before: datetime | None
+    expires_at: datetime | None
+    on_unknown: Literal["verify", "hold", "resend"] | None
+    metadata: Mapping[str, Any] | None
+    split: bool | None
 
 
 def request(
@@ -35,15 +38,15 @@ def request(
     from sending twice. Raises ValueError for a moment without a time zone, and for an action
     that does not go alone.
     """
-    recipient = {"id": to} if isinstance(to, str) else dict(to)
+    recipient = dict(to) if isinstance(to, Mapping) else {"id": to}
     document: dict[str, Any] = {
-        "id": fields.get("id") or uuid4().hex,
+        "id": fields["id"] if "id" in fields else uuid4().hex,
         "account_id": account_id,
         "recipient": recipient,
         **_content(content),
     }
     for name, value in fields.items():
-        if name != "id":
+        if name != "id" and value is not None:
             document[name] = _moment(name, value) if isinstance(value, datetime) else value
     return document
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import islice
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 from worker.client.client import WINDOW, Client, Lane, Request
 from worker.client.errors import SendError
 from worker.client.outcome import Outcome
+from worker.client.outcomes import Outcomes
 from worker.client.receipt import Receipt
 
 _T = TypeVar("_T")
@@ -25,6 +26,10 @@ class _Running(NamedTuple):
     stop: asyncio.Event
     thread: threading.Thread
     process: int
+
+    @property
+    def is_usable(self) -> bool:
+        return self.process == os.getpid() and self.thread.is_alive()
 
 
 class SyncClient:
@@ -103,15 +108,30 @@ class SyncClient:
             for result in _wait(running, _sent(running.client, chunk, lane, timeout)):
                 yield result if isinstance(result, SendError) else SyncReceipt(result, running)
 
+    def outcomes(
+        self, queue: str, *, keys: Sequence[str] = ("#",), prefetch: int = 100
+    ) -> "SyncOutcomes":
+        """Hear of all outcomes, by a durable queue of your service's own; see `Client.outcomes`.
+
+        Returns when the queue is there and bound. Raises ClientError.
+        """
+        running = self._open()
+
+        async def opened() -> Outcomes:
+            outcomes = running.client.outcomes(queue, keys=keys, prefetch=prefetch)
+            return await outcomes.__aenter__()
+
+        return SyncOutcomes(_wait(running, opened()), running)
+
     def _open(self) -> _Running:
         running = self._running
-        if running is not None and running.process == os.getpid():
+        if running is not None and running.is_usable:
             return running
-        if running is not None:
+        if running is not None and running.process != os.getpid():
             # A fork copies neither the thread nor, for sure, an open lock.
             self._lock = threading.Lock()
         with self._lock:
-            if self._running is None or self._running.process != os.getpid():
+            if self._running is None or not self._running.is_usable:
                 self._running = self._start()
             return self._running
 
@@ -155,6 +175,45 @@ class SyncReceipt:
         return _wait(self._running, self._receipt.outcome(timeout))
 
 
+class SyncOutcomes:
+    """An iterator over the events of a durable queue, at least once each; see `Outcomes`.
+
+    `with` closes it with the block; what the block was busy with when it failed comes again.
+    """
+
+    def __init__(self, outcomes: Outcomes, running: _Running | None) -> None:
+        self._outcomes = outcomes
+        self._running = running
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Outcome:
+        """Ack the last event, and wait for the next. Raises ClientError without permission."""
+        assert self._running is not None, "the client that gave it runs"
+        if (outcome := _wait(self._running, _next_of(self._outcomes))) is None:
+            raise StopIteration
+        return outcome
+
+    def close(self) -> None:
+        """Take no more; the event in hand is not acked and comes again."""
+        if self._running is not None and self._running.is_usable:
+            self._running.loop.call_soon_threadsafe(self._outcomes.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if self._running is not None and self._running.is_usable:
+            _wait(self._running, self._outcomes.__aexit__(kind, error, None))
+
+
+async def _next_of(outcomes: Outcomes) -> Outcome | None:
+    return await anext(outcomes, None)
+
+
 async def _sent(
     client: Client, requests: list[Request], lane: Lane, timeout_s: float
 ) -> list[Receipt | SendError]:
@@ -162,4 +221,9 @@ async def _sent(
 
 
 def _wait(running: _Running, call: Coroutine[Any, Any, _T]) -> _T:
-    return asyncio.run_coroutine_threadsafe(call, running.loop).result()
+    waiting = asyncio.run_coroutine_threadsafe(call, running.loop)
+    try:
+        return waiting.result()
+    except BaseException:  # Ctrl-C too: nobody is left who would take the result
+        waiting.cancel()
+        raise

@@ -7,8 +7,8 @@ In `conftest.py`: `pytest_plugins = ["worker.client.testing"]`, which gives the 
 import time
 from collections import deque
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterable,
-    AsyncIterator,
     Callable,
     Iterable,
     Iterator,
@@ -21,12 +21,12 @@ import orjson
 import pytest
 
 from worker.client.client import Client, Lane, Request, each_of
-from worker.client.errors import SendError
+from worker.client.errors import NoOutcome, SendError
 from worker.client.outcome import Outcome
 from worker.client.outcomes import Outcomes
 from worker.client.prepared import Prepared, prepared
 from worker.client.receipt import Receipt, Waiting
-from worker.client.sync import SyncClient, SyncReceipt
+from worker.client.sync import SyncClient, SyncOutcomes, SyncReceipt
 from worker.core.outcome_event import OutcomeEvent, Status
 from worker.core.reason import Reason
 
@@ -52,6 +52,7 @@ class Recording:
         self.recorded: list[Recorded] = []
         self._told: deque[Outcome] = deque()
         self._endings: list[tuple[Callable[[Document], bool], Reason]] = []
+        self._silent: list[Callable[[Document], bool]] = []
         self._refusals: list[tuple[Callable[[Document], bool], SendError]] = []
 
     @property
@@ -62,6 +63,10 @@ class Recording:
     def ends(self, reason: str, *, when: Callable[[Document], bool] = _always) -> None:
         """Have requests end with a reason of the README: `rejected`, `expired`, `unconfirmed` …"""
         self._endings.append((when, Reason(reason)))
+
+    def keeps_silent(self, *, when: Callable[[Document], bool] = _always) -> None:
+        """Have no outcome come: who waits for it gets NoOutcome."""
+        self._silent.append(when)
 
     def refuses(self, error: SendError, *, when: Callable[[Document], bool] = _always) -> None:
         """Have `send` raise, for example NotTaken or Unconfirmed."""
@@ -77,10 +82,13 @@ class Recording:
             if when(document):
                 raise error
         self.recorded.append(Recorded(document, lane, dict(headers or {})))
-        outcome = self._outcome(ready, document)
-        self._told.append(outcome)
         waiting = Waiting()
-        waiting.take(outcome)
+        if any(when(document) for when in self._silent):
+            waiting.give_up(NoOutcome(f"no outcome of {ready.id}: the test says so"))
+        else:
+            outcome = self._outcome(ready, document)
+            self._told.append(outcome)
+            waiting.take(outcome)
         return Receipt(ready.id, ready.account_id, waiting)
 
     def _outcome(self, ready: Prepared, document: Document) -> Outcome:
@@ -129,7 +137,7 @@ class FakeClient(Recording, Client):
         *,
         lane: Lane = "interactive",
         timeout: float = 30.0,  # noqa: ASYNC109  # as the client has it
-    ) -> AsyncIterator[Receipt | SendError]:
+    ) -> AsyncGenerator[Receipt | SendError, None]:
         async for request in each_of(requests):
             try:
                 yield self.take(request, lane)
@@ -179,6 +187,12 @@ class FakeSyncClient(Recording, SyncClient):
             except SendError as error:
                 yield error
 
+    def outcomes(
+        self, queue: str, *, keys: Sequence[str] = ("#",), prefetch: int = 100
+    ) -> SyncOutcomes:
+        """Tell the outcomes of what was sent so far, then end."""
+        return _SyncTold(_Told(self._told))
+
 
 class _FakeSyncReceipt(SyncReceipt):
     def __init__(self, receipt: Receipt) -> None:
@@ -187,6 +201,8 @@ class _FakeSyncReceipt(SyncReceipt):
     def outcome(self, timeout: float | None = None) -> Outcome:
         waiting = self._receipt.waiting
         assert waiting is not None, "the fake knows how it ends"
+        if waiting.never is not None:
+            raise waiting.never
         assert waiting.outcome is not None, "the fake knows how it ends"
         return waiting.outcome
 
@@ -196,10 +212,26 @@ class _Told(Outcomes):
         super().__init__("", "", keys=(), prefetch=0)
         self._told = told
 
+    async def ready(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109  # as the client has it
+        """There is no queue to wait for."""
+
     async def __anext__(self) -> Outcome:
+        return self.next_or_stop(StopAsyncIteration)
+
+    def next_or_stop(self, end: type[Exception]) -> Outcome:
+        """Give the next, or raise that there is none."""
         if not self._told:
-            raise StopAsyncIteration
+            raise end
         return self._told.popleft()
+
+
+class _SyncTold(SyncOutcomes):
+    def __init__(self, told: _Told) -> None:
+        super().__init__(told, None)
+        self._left = told
+
+    def __next__(self) -> Outcome:
+        return self._left.next_or_stop(StopIteration)
 
 
 def _status(reason: Reason | None) -> Status:

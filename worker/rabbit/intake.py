@@ -1,8 +1,6 @@
 """Consuming the intake queues, and settling what came from them."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 
@@ -12,7 +10,7 @@ from worker.rabbit.message import delivery_of
 from worker.rabbit.mover import Mover
 from worker.rabbit.names import Names
 from worker.rabbit.wire.connection import Wire
-from worker.rabbit.wire.deliveries import Deliveries, Incoming, Receipt
+from worker.rabbit.wire.deliveries import Deliveries, Incoming, Receipt, cancelled_by_broker
 
 RPC_TIMEOUT_S = 30.0
 
@@ -59,8 +57,7 @@ class Intake:
         await self._prepare(connection)
         channel = await connection.channel(publisher_confirms=False)
         Deliveries(wire, channel, self._on_message)
-        cancelled: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        channel.on_consumer_cancel_callbacks.add(partial(_note_cancel, cancelled))
+        cancelled = cancelled_by_broker(channel)
         self._channel = channel
         try:
             # Per consumer, not `global`: quorum queues refuse that with a closed connection.
@@ -106,11 +103,6 @@ class Intake:
                 # The channel went first: the broker has taken everything back already.
                 return
         self._tags.clear()
-
-
-def _note_cancel(cancelled: asyncio.Future[object], _: object) -> None:
-    if not cancelled.done():
-        cancelled.set_result(None)
 
 
 async def _not_by_aiormq(_: DeliveredMessage) -> None:

@@ -1,5 +1,6 @@
 """Deliveries of one channel, from their frames to whole messages."""
 
+import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -45,6 +46,18 @@ class Incoming(NamedTuple):
     header: bytes
     body: bytes
     receipt: Receipt
+
+
+def cancelled_by_broker(channel: AbstractChannel) -> asyncio.Future[object]:
+    """Give what is done when the broker ends a consumer of the channel: its queue has gone."""
+    cancelled: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    def note(_: object) -> None:
+        if not cancelled.done():
+            cancelled.set_result(None)
+
+    channel.on_consumer_cancel_callbacks.add(note)
+    return cancelled
 
 
 class Deliveries:
