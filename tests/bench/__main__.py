@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", choices=names, default=[], help="these alone")
     parser.add_argument("--accounts", type=int, default=100, help="accounts they are of")
     parser.add_argument("--in-flight", type=int, default=64, help="calls under way at once")
-    parser.add_argument("--prefetch", type=int, default=512, help="messages in hand")
+    parser.add_argument("--prefetch", type=int, default=1000, help="messages in hand")
     parser.add_argument(
         "--latency-s", type=float, default=15.0, help="seconds at half load; 0 leaves it out"
     )

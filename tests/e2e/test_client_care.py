@@ -23,7 +23,7 @@ from worker.client import (
 
 pytestmark = pytest.mark.broker
 
-ACCOUNT = "17841400000000005"
+ACCOUNT = "17841400000000003"
 
 
 def client_of(system: System, **options: Any) -> Client:

@@ -64,7 +64,7 @@ async def test_node_snippet_sends_and_hears_of_it(terminal: str, tmp_path: Path)
 
 def says_sent(done: Finished) -> None:
     assert (done.code, done.err) == (0, "")
-    _, taken, ended = done.out.splitlines()
+    *_, taken, ended = done.out.splitlines()
     assert re.fullmatch(r"RabbitMQ has it: \S{32,36}", taken)
     assert re.fullmatch(r"sent aWdf\S+", ended)
 
