@@ -53,10 +53,12 @@ async def test_request_takes_two_scripts_and_few_calls_with_redis(redis: str) ->
     assert calls.count / REQUESTS <= MOST_CALLS_OF_REDIS_GATE
 
 
-async def test_requests_at_once_share_their_round_trips(redis: str) -> None:
+async def test_requests_at_once_share_their_round_trips_and_scripts(redis: str) -> None:
     async with redis_world(redis) as world, Redis.from_url(redis) as client:
         await send(world, -1)
-        before = (await client.info("stats"))["total_reads_processed"]
+        await client.config_resetstat()
         await asyncio.gather(*(send(world, number) for number in range(REQUESTS)))
-        reads = (await client.info("stats"))["total_reads_processed"] - before
+        reads = (await client.info("stats"))["total_reads_processed"]
+        stats = await client.info("commandstats")
     assert reads < REQUESTS
+    assert stats["cmdstat_evalsha"]["calls"] < REQUESTS / 2

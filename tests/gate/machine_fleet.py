@@ -14,25 +14,26 @@ from tests.support.waiting import eventually
 from worker.gate.redis.call import Argument
 from worker.gate.redis.gate import RedisGate
 from worker.gate.redis.script import Script
+from worker.gate.redis.scripts import DECIDE
 from worker.gate.redis.store import StoreUnavailable
 
 
 class ForgetfulStore(TimedStore):
-    """When told to, loses the answer to a script once, and makes no further call until mended."""
+    """When told to, loses the answer to a decision once, and makes no further call until mended."""
 
-    def __init__(self, url: str, clock: FakeClock, *, probe_key: str) -> None:
-        super().__init__(url, clock, probe_key=probe_key)
+    def __init__(self, url: str, clock: FakeClock, *, prefix: str, direct_url: str) -> None:
+        super().__init__(url, clock, prefix=prefix, direct_url=direct_url)
         self.lost, self.mended = asyncio.Event(), asyncio.Event()
         self.mended.set()
-        self._loses: Script | None = None
+        self._loses: str | None = None
 
-    def lose_answer_to(self, script: Script) -> None:
-        self._loses = script
+    def lose_answer_to(self, decision: str) -> None:
+        self._loses = decision
 
     async def call(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         await self.mended.wait()
         answer = await super().call(script, keys, args)
-        if script is not self._loses:
+        if script is not DECIDE or args[0] != self._loses:
             return answer
         self._loses = None
         self.mended.clear()
@@ -55,7 +56,7 @@ class Fleet:
 
     @asynccontextmanager
     async def _worker(self, url: str) -> AsyncIterator[World]:
-        store = ForgetfulStore(url, self.clock, probe_key=f"{self.prefix}:probe")
+        store = ForgetfulStore(url, self.clock, prefix=self.prefix, direct_url=self._url)
         self.stores.append(store)
         gate = RedisGate(store, self.clock, prefix=self.prefix, margin=0.03, keep_s=KEEP_S)
         serving = [asyncio.create_task(store.run()), asyncio.create_task(gate.run())]
@@ -66,6 +67,7 @@ class Fleet:
             for task in serving:
                 task.cancel()
             await asyncio.wait(serving)
+            store.close()
 
     async def keys(self, client: Redis) -> list[bytes]:
         return [key async for key in client.scan_iter(f"{self.prefix}:*", count=1000)]

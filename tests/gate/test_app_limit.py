@@ -48,13 +48,14 @@ async def site(request: pytest.FixtureRequest, redis: str) -> AsyncIterator[Site
             yield Site(world, MemoryAppBucket(PACE))
             return
         prefix = f"t{token_hex(6)}"
-        store = TimedStore(redis, world.clock, probe_key=f"{prefix}:probe")
+        store = TimedStore(redis, world.clock, prefix=prefix)
         running = asyncio.create_task(store.run())
         try:
             await eventually(lambda: store.trouble is None)
             yield Site(world, RedisAppBucket(store, world.clock, prefix=prefix, pace=PACE))
         finally:
             running.cancel()
+            store.close()
 
 
 async def slots(bucket: AppBucket, clock: FakeClock, number: int) -> list[float]:

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from secrets import token_hex
 from typing import Any
 
+import redis
 from redis.asyncio import Redis
 
 from tests.support.fakes import FakeClock
@@ -107,27 +109,48 @@ async def memory_world() -> AsyncIterator[World]:
 
 
 class TimedStore(Store):
-    """Runs the scripts with the time of a test in place of Redis's."""
+    """Runs the scripts with the time of a test in place of Redis's.
 
-    def __init__(self, url: str, clock: FakeClock, *, probe_key: str) -> None:
-        super().__init__(url, probe_key=probe_key)
+    Redis is told the time at `direct_url`, should `url` lead there through the test's own loop.
+    """
+
+    def __init__(
+        self, url: str, clock: FakeClock, *, prefix: str, direct_url: str | None = None
+    ) -> None:
+        super().__init__(url, probe_key=f"{prefix}:probe")
         self._clock = clock
+        # Not among the keys whose end is looked at.
+        self._time_key = f"time:{prefix}"
+        self._told: float | None = None
+        self._teller = redis.Redis.from_url(direct_url or url)
         self._timed: dict[str, Script] = {}
 
     async def call(self, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        if self._clock.now() != self._told:
+            # Not in the midst of calls that are to leave together.
+            self._told = self._clock.now()
+            self._teller.set(self._time_key, f"{self._told:.6f}", ex=3600)
         timed = self._timed.get(script.name)
         if timed is None:
-            text = script.text.replace("redis.call('TIME')", "{ARGV[#ARGV], '0'}")
-            assert text != script.text, "each script asks for the time"
-            timed = self._timed[script.name] = Script(script.name, text)
-        return await super().call(timed, keys, [*args, f"{self._clock.now():.6f}"])
+            timed = self._timed[script.name] = in_time_of(script, self._time_key)
+        return await super().call(timed, keys, args)
+
+    def close(self) -> None:
+        self._teller.close()
+
+
+def in_time_of(script: Script, key: str) -> Script:
+    """Let a script take a key's value for the time."""
+    text = script.text.replace("redis.call('TIME')", f"{{redis.call('GET', '{key}'), '0'}}")
+    assert text != script.text, "each script asks for the time"
+    return replace(script, text=text)
 
 
 @asynccontextmanager
 async def redis_world(url: str) -> AsyncIterator[World]:
     """Give a gate on keys of its own, in a Redis that others use too."""
     prefix, clock = f"t{token_hex(6)}", FakeClock()
-    store = TimedStore(url, clock, probe_key=f"{prefix}:probe")
+    store = TimedStore(url, clock, prefix=prefix)
     gate = RedisGate(store, clock, prefix=prefix, margin=0.03, keep_s=KEEP_S)
     serving = [asyncio.create_task(store.run())]
     try:
@@ -141,3 +164,4 @@ async def redis_world(url: str) -> AsyncIterator[World]:
         for task in serving:
             task.cancel()
         await asyncio.wait(serving)
+        store.close()

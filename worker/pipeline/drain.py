@@ -7,13 +7,14 @@ from typing import Any
 class Drain:
     """Set once, at the end. Cutting a call leaves its result unknown.
 
-    `calls` are the tasks that are calling the API now.
+    `calls` are the tasks that are calling the API now, on `loop`, which the first call tells.
     """
 
     def __init__(self) -> None:
         self.is_draining = False
         self.calls: set[asyncio.Task[Any]] = set()
         self.is_cut = False
+        self.loop: asyncio.AbstractEventLoop | None = None
 
     def begin(self) -> None:
         """Start nothing new from now on."""
@@ -44,7 +45,10 @@ class Calling:
     def __enter__(self) -> None:
         if self._drain.is_cut:
             raise TimeoutError
-        task = asyncio.current_task()
+        if self._drain.loop is None:
+            # Once: Python 3.11 asks the kernel for its process id to answer this.
+            self._drain.loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._drain.loop)
         assert task is not None, "calls are made by tasks"
         self._task = task
         self._drain.calls.add(task)

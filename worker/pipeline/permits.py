@@ -16,13 +16,17 @@ class Places:
         self.free = most
         self._urgent: deque[asyncio.Future[None]] = deque()
         self._others: deque[asyncio.Future[None]] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def acquire(self, *, is_urgent: bool) -> None:
         """Wait for one; the urgent go first: they have a slot."""
         if self.free:
             self.free -= 1
             return
-        handed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._loop is None:
+            # Once: Python 3.11 asks the kernel for its process id to answer this.
+            self._loop = asyncio.get_running_loop()
+        handed: asyncio.Future[None] = self._loop.create_future()
         (self._urgent if is_urgent else self._others).append(handed)
         try:
             await handed

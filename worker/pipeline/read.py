@@ -57,12 +57,7 @@ class Reader:
         request = request_from(document, fingerprint=_fingerprint(document))
         if len(delivery.progress.own_sent) >= len(request.parts):
             return _unreadable([_TOO_MANY_PARTS], delivery, document)
-        return request, self._seen(delivery.progress)
-
-    def _seen(self, progress: Progress) -> Progress:
-        if progress.first_seen is not None:
-            return progress
-        return progress._replace(first_seen=self._clock.now())
+        return request, delivery.progress.seen_at(self._clock.now())
 
 
 _TOO_MANY_PARTS = Problem(

@@ -1,4 +1,4 @@
-"""Scripts of a request's account: once, or for as long as it takes."""
+"""Decisions about a request's account, by script: once, or for as long as it takes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,7 +12,7 @@ from worker.gate.redis.arguments import Arguments
 from worker.gate.redis.codec import FINGERPRINT_SIZE, digest_of, pack_progress
 from worker.gate.redis.failure import StoreUnavailable
 from worker.gate.redis.redis_time import RedisTime
-from worker.gate.redis.script import Script
+from worker.gate.redis.scripts import DECIDE, DECIDE_WIDTH
 from worker.gate.redis.store import Store
 from worker.ports import Clock
 
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 
 class AccountScripts:
-    """Runs scripts, and takes the time from their answers."""
+    """Lets Redis decide, and takes the time from its answers. `decision` is one of scripts.py."""
 
     def __init__(self, store: Store, arguments: Arguments, time: RedisTime, clock: Clock) -> None:
         self._clock = clock
@@ -35,13 +35,13 @@ class AccountScripts:
 
     async def run(
         self,
-        script: Script,
+        decision: str,
         request: SendRequest,
         facts: Mapping[str, Any],
         detail: Progress | str = "",
         event: bytes = b"",
     ) -> Any:
-        """Run a script about a request; raises StoreUnavailable.
+        """Decide about a request; raises StoreUnavailable.
 
         `detail` is the progress to write, with the event if it ended, or an error.
         """
@@ -50,17 +50,19 @@ class AccountScripts:
             args += [request.fingerprint[:FINGERPRINT_SIZE], pack_progress(detail), event]
         else:
             args.append(detail)
-        return await self.run_of_account(script, request.account_id, facts, *args)
+        return await self.run_of_account(decision, request.account_id, facts, *args)
 
     async def run_of_account(
-        self, script: Script, account_id: str, facts: Mapping[str, Any], *args: str | bytes
+        self, decision: str, account_id: str, facts: Mapping[str, Any], *args: str | bytes
     ) -> Any:
-        """Run a script about an account; raises StoreUnavailable."""
+        """Decide about an account; raises StoreUnavailable."""
         keys = self._arguments.keys(account_id)
         asked_at = self._clock.now()
         by = self._time.there(asked_at) + FRESH_S if self._time.is_known else 0
         ask = {**facts, "by": by, "reply_s": self._time.reply_s}
-        answer = await self._store.call(script, keys, [orjson.dumps(ask), *args])
+        given = [decision, orjson.dumps(ask), *args]
+        given += [b""] * (DECIDE_WIDTH - len(given))
+        answer = await self._store.call(DECIDE, keys, given)
         self._time.note(float(answer[1]), asked_at=asked_at)
         if answer[0] == b"stale":
             raise StoreUnavailable("Redis took a call up too late")
@@ -68,14 +70,14 @@ class AccountScripts:
 
     async def insist(
         self,
-        script: Script,
+        decision: str,
         request: SendRequest,
         facts: Mapping[str, Any],
         detail: Progress | str = "",
         event: bytes = b"",
     ) -> Any:
-        """Run a script of what is in hand already: it waits for Redis as long as it takes."""
-        return await lasting(lambda: self.run(script, request, facts, detail, event))
+        """Decide about what is in hand already: it waits for Redis as long as it takes."""
+        return await lasting(lambda: self.run(decision, request, facts, detail, event))
 
 
 async def lasting(call: Callable[[], Awaitable[Result]]) -> Result:

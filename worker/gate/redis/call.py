@@ -1,4 +1,4 @@
-"""One call of a script, or one plain command: what goes out, and who waits for the reply."""
+"""One call of a script or plain command, and the command that one or several of them leave in."""
 
 import asyncio
 from collections.abc import Sequence
@@ -24,18 +24,8 @@ class Call:
     script: Script | None
     keys: Sequence[str]
     args: Sequence[Argument]
-    packed: bytes
     future: asyncio.Future[Any]
     reply: Any = field(default=NO_REPLY)
-
-    @classmethod
-    def of(cls, script: Script, keys: Sequence[str], args: Sequence[Argument]) -> "Call":
-        packed = pack(b"EVALSHA", script.sha, len(keys), *keys, *args)
-        return cls(script, keys, args, packed, asyncio.get_running_loop().create_future())
-
-    @classmethod
-    def plain(cls, keys: Sequence[str], command: Sequence[Argument]) -> "Call":
-        return cls(None, keys, command, pack(*command), asyncio.get_running_loop().create_future())
 
     def settle(self, where: str, *, lost: str) -> None:
         """Hand the reply to who waits for it; `lost` says why there may be none."""
@@ -50,6 +40,42 @@ class Call:
             self.future.set_exception(StoreUnavailable(f"{where}: {why}"))
         else:
             self.future.set_exception(self.reply)
+
+
+@dataclass(slots=True, eq=False)
+class Command:
+    """What leaves as one command: one call, or several of a script that takes many."""
+
+    script: Script | None
+    calls: list[Call]
+
+    def by_name(self) -> bytes:
+        """Write it for a Redis that knows the script. Raises TypeError for what is no argument."""
+        return self._of_script(b"EVALSHA", self.script.sha) if self.script else self._plain()
+
+    def in_full(self) -> bytes:
+        """Write it for a Redis that may not."""
+        return self._of_script(b"EVAL", self.script.text) if self.script else self._plain()
+
+    def answer(self, reply: Any) -> None:
+        """Give each call its own; an error is everybody's."""
+        if self.script is not None and self.script.takes_many and not isinstance(reply, Exception):
+            for call, own in zip(self.calls, reply, strict=True):
+                call.reply = own
+        else:
+            for call in self.calls:
+                call.reply = reply
+
+    def _of_script(self, verb: bytes, body: str) -> bytes:
+        keys: list[Argument] = []
+        args: list[Argument] = []
+        for call in self.calls:
+            keys += call.keys
+            args += call.args
+        return pack(verb, body, len(keys), *keys, *args)
+
+    def _plain(self) -> bytes:
+        return pack(*self.calls[0].args)
 
 
 def pack(*command: Argument) -> bytes:

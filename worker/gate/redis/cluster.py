@@ -105,6 +105,7 @@ class Cluster:
             probe_key=lambda: self._key_of(node),
             elsewhere=elsewhere,
             changed=self._changed.set,
+            has_slots=True,
         )
 
     def _key_of(self, node: Node) -> str:

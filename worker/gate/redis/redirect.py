@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from redis.exceptions import AskError, MovedError, TryAgainError
 
 from worker.gate.redis.address import Address
-from worker.gate.redis.call import NO_REPLY, Argument, Call
+from worker.gate.redis.call import NO_REPLY, Call, Command
 from worker.gate.redis.failure import CONNECTION_ERRORS
 from worker.gate.redis.wire import Wire, wire_to
 
@@ -57,11 +57,4 @@ async def _follow(call: Call, wire_at: Callable[[Place], Awaitable[Wire]], place
         if is_asking:
             # Holds for the very next command, on this connection.
             await wire.ask(b"ASKING")
-        call.reply = await wire.ask(*_command_of(call))
-
-
-def _command_of(call: Call) -> Sequence[Argument]:
-    if call.script is None:
-        return call.args
-    # The whole text, as this node may not know the script yet.
-    return (b"EVAL", call.script.text, len(call.keys), *call.keys, *call.args)
+        await wire.run(Command(call.script, [call]))

@@ -10,10 +10,15 @@ from hashlib import sha1
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """`name` is for people; Redis knows the script by `sha`."""
+    """`name` is for people; Redis knows the script by `sha`.
+
+    One that `takes_many` gets the keys and arguments of several calls, one call's after the other,
+    and returns a list with a reply to each. Its calls have the same number of both.
+    """
 
     name: str
     text: str = field(repr=False)
+    takes_many: bool = False
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -11,18 +11,21 @@ def _read(name: str) -> str:
     return (_FOLDER / f"{name}.lua").read_text("utf-8")
 
 
-def _of_account(name: str) -> Script:
-    return Script(name, _read("common") + _read(name))
+def _decision(name: str) -> str:
+    # What is local to one must not count towards the 200 locals that Lua allows the whole.
+    return f"do\n{_read(name)}end\n"
 
 
-ADMIT = _of_account("admit")
-ADVANCE = _of_account("advance")
-CLOSE = _of_account("close")
-CONCLUDE = _of_account("conclude")
-DELAY = _of_account("delay")
-READ = _of_account("read")
-RENEW = _of_account("renew")
-SETTLED = _of_account("settled")
+ADMIT, ADVANCE, CLOSE, CONCLUDE = "admit", "advance", "close", "conclude"
+DELAY, READ, RENEW, SETTLED = "delay", "read", "renew", "settled"
+_DECISIONS = (ADMIT, ADVANCE, CLOSE, CONCLUDE, DELAY, READ, RENEW, SETTLED)
+# How many arguments each call of it has: the decision, `ask`, and at most four more.
+DECIDE_WIDTH = 6
+DECIDE = Script(
+    "decide",
+    "".join((_read("common"), *map(_decision, _DECISIONS), _read("decide"))),
+    takes_many=True,
+)
 PLATFORM = Script("platform", _read("platform"))
 APP = Script("app", _read("app"))
 INSPECT_ACCOUNT = Script("inspect_account", _read("inspect_account"))

@@ -61,35 +61,31 @@ class Store:
         """Run a script once and give what it returns; all keys must be in one hash slot.
 
         Calls made in one tick of the event loop, and while others are under way, share a round
-        trip and keep their order. Raises StoreUnavailable, after which the call may have taken
-        effect; an error in the script itself is raised as redis-py's ResponseError.
+        trip, and a script that takes many one command; they keep their order. Raises
+        StoreUnavailable, after which the call may have taken effect; an error in the script itself
+        is raised as redis-py's ResponseError.
         """
-        return await self._answer(Call.of(script, keys, args))
+        return await self._answer(script, keys, args)
 
     async def command(self, keys: Sequence[str], *command: Argument) -> Any:
         """Send a plain command about `keys`, in its order among the calls; raises like `call`."""
-        return await self._answer(Call.plain(keys, command))
+        return await self._answer(None, keys, command)
 
-    async def _answer(self, call: Call) -> Any:
+    async def _answer(
+        self, script: Script | None, keys: Sequence[str], args: Sequence[Argument]
+    ) -> Any:
         asked_at = time.perf_counter()
         try:
-            answer = await self._answered(call)
+            answer = await self._lane_of(keys).add(script, keys, args)
         except StoreUnavailable:
             if self._observer is not None:
                 self._observer.gate_failed()
+            # Whoever tries again at once must not keep the loop from reconnecting.
+            await asyncio.sleep(0)
             raise
         if self._observer is not None:
             self._observer.gate_answered(after_s=time.perf_counter() - asked_at)
         return answer
-
-    async def _answered(self, call: Call) -> Any:
-        try:
-            self._lane_of(call.keys).add(call)
-        except StoreUnavailable:
-            # Whoever tries again at once must not keep the loop from reconnecting.
-            await asyncio.sleep(0)
-            raise
-        return await call.future
 
     async def subscribe(self, channel: str, on_message: Callable[[bytes], None]) -> None:
         """Hear a channel until cancelled; messages published while it is away are lost."""
@@ -136,6 +132,7 @@ class Store:
             probe_key=lambda: self._probe_key,
             elsewhere=elsewhere,
             changed=lambda: None,
+            has_slots=False,
         )
         await lane.run()
 

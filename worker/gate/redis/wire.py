@@ -13,7 +13,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError, ResponseError
 
 from worker.gate.redis.address import Address
-from worker.gate.redis.call import Argument, Call, pack
+from worker.gate.redis.call import Argument, Command, pack
 
 # Somebody may flush the scripts again just after they were loaded.
 TRIES = 3
@@ -52,45 +52,64 @@ class Wire:
 
     async def ask(self, *command: Argument) -> Any:
         """Give the reply to one command; an error among replies is a value."""
+        return await self._reply_to(pack(*command))
+
+    async def _reply_to(self, packed: bytes) -> Any:
         replies: list[Any] = []
-        await self._exchange(pack(*command), 1, replies)
+        await self._exchange(packed, 1, replies)
         return replies[0]
 
-    async def run(self, calls: Sequence[Call]) -> None:
+    async def send_all(self, commands: Sequence[Command]) -> None:
         """Set the reply of each call. Raises what ended the connection; some may have got theirs.
 
-        Scripts that this connection has not seen yet go ahead of the batch. Calls that find theirs
-        forgotten are repeated; Redis forgets all at once, so these are the last of the batch and
-        nothing overtakes them.
+        Scripts that this connection has not seen yet go ahead of the batch. Commands that find
+        theirs forgotten are repeated; Redis forgets all at once, so these are the last of the batch
+        and nothing overtakes them.
         """
         for _ in range(TRIES):
-            await self._once(calls)
-            calls = [call for call in calls if isinstance(call.reply, NoScriptError)]
-            if not calls:
+            commands = await self._once(commands)
+            if not commands:
                 return
             self._loaded.clear()
 
-    async def _once(self, calls: Sequence[Call]) -> None:
-        scripts = {call.script.sha: call.script for call in calls if call.script is not None}
+    async def run(self, command: Command) -> None:
+        """Set the replies of a command whose script this Redis may not know."""
+        command.answer(await self._reply_to(command.in_full()))
+
+    async def _once(self, commands: Sequence[Command]) -> list[Command]:
+        """Give those whose script was forgotten."""
+        scripts = {command.script.sha: command.script for command in commands if command.script}
         new = [script for sha, script in scripts.items() if sha not in self._loaded]
-        loads = [pack(b"SCRIPT", b"LOAD", script.text) for script in new]
+        packed = [pack(b"SCRIPT", b"LOAD", script.text) for script in new]
+        sent: list[Command] = []
+        for command in commands:
+            try:
+                packed.append(command.by_name())
+                sent.append(command)
+            except TypeError as error:
+                command.answer(error)
         replies: list[Any] = []
         try:
-            packed = b"".join([*loads, *[call.packed for call in calls]])
-            await self._exchange(packed, len(loads) + len(calls), replies)
+            await self._exchange(b"".join(packed), len(packed), replies)
         finally:
-            for call, reply in zip(calls, replies[len(loads) :], strict=False):
-                call.reply = reply
+            for command, reply in zip(sent, replies[len(new) :], strict=False):
+                command.answer(reply)
         refused = {}
         for script, reply in zip(new, replies, strict=False):
             if isinstance(reply, ResponseError):
                 refused[script.sha] = reply
             else:
                 self._loaded.add(script.sha)
-        for call in calls:
-            # Why it could not be loaded says more than that it is not there.
-            if isinstance(call.reply, NoScriptError) and call.script is not None:
-                call.reply = refused.get(call.script.sha, call.reply)
+        forgotten = []
+        for command, reply in zip(sent, replies[len(new) :], strict=True):
+            if not isinstance(reply, NoScriptError) or command.script is None:
+                continue
+            if command.script.sha in refused:
+                # Why it could not be loaded says more than that it is not there.
+                command.answer(refused[command.script.sha])
+            else:
+                forgotten.append(command)
+        return forgotten
 
     async def _exchange(self, packed: bytes, count: int, replies: list[Any]) -> None:
         read = self._connection.read_response

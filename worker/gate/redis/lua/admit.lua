@@ -1,7 +1,9 @@
 -- May the next part of a request go? Duplicate, doubt, deadline, turn, closed, rate: one decision.
--- ARGV: ask, id, fingerprint, the progress the message carries.
-local id, fingerprint, progress = ARGV[2], ARGV[3], ARGV[4]
-local record = P .. 'o:' .. id
+
+-- Of the request that asks; the progress is what the message carries, or what the ledger knows better.
+local id, fingerprint, progress, record
+-- Whether its answer was lost, and what the record says of the disclosure where it knows better.
+local is_repeated, told
 
 local function doubtful(since)
   local rank = line_up(id)
@@ -47,9 +49,6 @@ local function has_its_letter(event)
   return ask.replays > (before and before[2] or 0)
 end
 
--- What the ledger knows. An answer, or nil when the request may run from `progress` on.
-local is_repeated = false
-
 -- Its place is its own to keep; this copy only looks again later.
 local function elsewhere(lease)
   return {'not yet', text(now), text(math.min(lease, now + HOLD_S) + 0.5), 'elsewhere'}
@@ -80,9 +79,7 @@ local function known_to_have_ended()
   redis.call('HDEL', P .. 'u', id)
 end
 
--- What the record says of the disclosure, where it knows better than the message.
-local told
-
+-- What the ledger knows. An answer, or nil when the request may run from `progress` on.
 local function known()
   local v = redis.call('HMGET', record, 'fingerprint', 'state', 'nonce', 'lease', 'since',
     'progress', 'attempts', 'sent', 'disclosure')
@@ -130,46 +127,50 @@ local function next_pace()
   return ask.paces[1]
 end
 
-local answer = known()
-if answer then
+function decisions.admit(...)
+  id, fingerprint, progress = ...
+  record, is_repeated, told = P .. 'o:' .. id, false, nil
+  local answer = known()
+  if answer then
+    return answer
+  end
+  if told then
+    ask.disclosure = told ~= '' and told or nil
+  end
+  if ask.in_doubt_since > 0 or ask.is_unconfirmed then
+    if not ask.resends or ask.is_unconfirmed then
+      return doubtful(ask.in_doubt_since)
+    end
+    ask.attempts = ask.attempts + 1
+  end
+  if not ask.has_account then
+    return {'no account', text(now)}
+  end
+  local start = math.max(now, ask.not_before)
+  if ask.deadline > 0 and start > ask.deadline then
+    return {'late', text(now)}
+  end
+  if start > now then
+    return {'not yet', text(now), text(start), 'not_before'}
+  end
+  local rank = line_up(id)
+  if rank > 0 then
+    if ask.may_wait and is_near(rank) then
+      return {'turn soon', text(now)}
+    end
+    return not_yet(look_again_at(rank), 'turn', id)
+  end
+  ask.has_begun, ask.is_unrecorded = ask.sent > 0, true
+  local pace = next_pace()
+  answer = slot_for(pace, id)
+  if answer[1] == 'go' then
+    if not ask.is_newcomer then
+      redis.call('HDEL', P .. 'r', pace.bucket .. ':o')
+    end
+    begin(record, fingerprint, progress)
+    answer[8], answer[9], answer[10] = progress, text(ask.attempts), ask.disclosure or ''
+  elseif is_repeated then
+    forget(record, fingerprint, progress)
+  end
   return answer
 end
-if told then
-  ask.disclosure = told ~= '' and told or nil
-end
-if ask.in_doubt_since > 0 or ask.is_unconfirmed then
-  if not ask.resends or ask.is_unconfirmed then
-    return doubtful(ask.in_doubt_since)
-  end
-  ask.attempts = ask.attempts + 1
-end
-if not ask.has_account then
-  return {'no account', text(now)}
-end
-local start = math.max(now, ask.not_before)
-if ask.deadline > 0 and start > ask.deadline then
-  return {'late', text(now)}
-end
-if start > now then
-  return {'not yet', text(now), text(start), 'not_before'}
-end
-local rank = line_up(id)
-if rank > 0 then
-  if ask.may_wait and is_near(rank) then
-    return {'turn soon', text(now)}
-  end
-  return not_yet(look_again_at(rank), 'turn', id)
-end
-ask.has_begun, ask.is_unrecorded = ask.sent > 0, true
-local pace = next_pace()
-answer = slot_for(pace, id)
-if answer[1] == 'go' then
-  if not ask.is_newcomer then
-    redis.call('HDEL', P .. 'r', pace.bucket .. ':o')
-  end
-  begin(record, fingerprint, progress)
-  answer[8], answer[9], answer[10] = progress, text(ask.attempts), ask.disclosure or ''
-elseif is_repeated then
-  forget(record, fingerprint, progress)
-end
-return answer

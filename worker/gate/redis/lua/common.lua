@@ -1,21 +1,37 @@
--- What every script of an account begins with. KEYS[1] is "<prefix>:{<account>}:"; all keys of an
--- account are made from it, so they share one hash slot. KEYS[2] holds when this Redis was first
--- used. ARGV[1] is a JSON object, `ask`. The time is always that of Redis, never a worker's.
+-- What the decisions about accounts share. One run of the script takes many calls, for making these
+-- functions takes a third of the time that a call does. KEYS has two for each call: the first is
+-- "<prefix>:{<account>}:"; all keys of an account are made from it, so they share one hash slot. The
+-- second holds when this Redis was first used. ARGV has six for each call (decide.lua): its decision,
+-- a JSON object `ask`, and what that decision takes. The time is always that of Redis, never a
+-- worker's.
 --
 -- Keys: o:<id>  an open request (hash)            e:<n>     how requests ended (hash, by generation)
 --       u       ended, but not known to be published: "<lease>|<nonce>" by id (hash)
 --       r       the buckets (hash)                c         why the account is closed (hash)
 --       t:<who> the queue of a conversation       h:<who>   who holds a place there, until when
 --       m:<who> message ids of the last sends     d:<who>   who wrote last, for as long as it matters
-local P = KEYS[1]
-local ask = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 
--- A Redis that was frozen finds old calls in its sockets: whoever made them asks again by now.
-if ask.by > 0 and now > ask.by then
-  return {'stale', string.format('%.6f', now)}
+-- What follows is of the call that is decided at the moment; `begin_call` sets all of it.
+local P, born_key, ask
+-- Which Redis this is, and since when its buckets count as full.
+local born_id, guard_from
+-- The buckets as far as they were looked at.
+local windows
+local queue, holders
+-- Whether the next one to be granted a slot asks whether the account is open again.
+local is_to_ask
+
+local function begin_call(account, born, facts)
+  P, born_key, ask = account, born, cjson.decode(facts)
+  born_id, guard_from = nil, nil
+  windows = {}
+  queue, holders = P .. 't:' .. (ask.who or ''), P .. 'h:' .. (ask.who or '')
+  is_to_ask = false
 end
+
+local decisions = {}
 
 local HOLD_S, NEWCOMER_HOLD_S, BULK_AHEAD_S = 2.0, 0.25, 0.1
 local LEASE_S, LOST_S = 30.0, 120.0
@@ -36,15 +52,13 @@ end
 
 -- Rates ------------------------------------------------------------------------------------------
 
--- Which Redis this is, and since when its buckets count as full. ask.born is what the worker knows
--- from its last slot: another one, or none, means that Redis has come up empty since.
-local born_id, guard_from
-
+-- ask.born is what the worker knows from its last slot: another one, or none, means that Redis has
+-- come up empty since.
 local function look_at_birth()
   if born_id then
     return
   end
-  local value = redis.call('GET', KEYS[2])
+  local value = redis.call('GET', born_key)
   if value then
     born_id, guard_from = string.match(value, '^(%S+) (%S+)$')
   else
@@ -55,11 +69,9 @@ local function look_at_birth()
     guard_from = text(now)
   end
   if not value or has_forgotten then
-    redis.call('SET', KEYS[2], born_id .. ' ' .. guard_from, 'EX', 2592000)
+    redis.call('SET', born_key, born_id .. ' ' .. guard_from, 'EX', 2592000)
   end
 end
-
-local windows = {}
 
 -- One bucket: arrival, bulk (the same among bulk that waits in hand), schedule and bulk schedule of
 -- what is parked. A Redis that came up empty has forgotten slots that workers may still hold: until
@@ -186,8 +198,6 @@ end
 
 -- Turns ------------------------------------------------------------------------------------------
 
-local queue, holders = P .. 't:' .. (ask.who or ''), P .. 'h:' .. (ask.who or '')
-
 -- A place is "<moment>|<worker>": due back then, or (with a worker) in hand until then.
 local function place_of(id)
   local place = redis.call('HGET', holders, id)
@@ -293,9 +303,6 @@ local function look_again_at(rank)
 end
 
 -- Closures ---------------------------------------------------------------------------------------
-
--- Whether the next one to be granted a slot asks whether the account is open again.
-local is_to_ask = false
 
 -- "open", "closed" with the error, or "cooling" with until and whether one asks just now.
 local function closure(id)
