@@ -6,12 +6,14 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.contenders import Contender, Place
+from tests.bench.cores import leave_worker_core, share_all_cores
 from tests.bench.figures import Figures, Latency, figures
 from tests.bench.ground import Ground, a_ground
 from tests.bench.latency import Load, latency
 from tests.bench.machine import Facts, facts
 from tests.bench.sink_load import sink_per_s
 from tests.bench.throughput import Profiler, Run, throughput
+from tests.support.processes import with_descendants
 
 Tell = Callable[[str], None]
 
@@ -49,6 +51,7 @@ async def play(
         place = ground.place(in_flight=sizes.in_flight, prefetch=sizes.prefetch)
         known = await facts(ground, sink_per_s=await sink_per_s(ground.sink.url, folder))
         tell(str(known))
+        leave_worker_core(with_descendants(ground.pids))
         runs = []
         for number in range(sizes.rounds):
             played: dict[str, Run] = {}
@@ -65,6 +68,8 @@ async def play(
                 )
                 played[contender.name] = run
             runs.append(played)
+        # At half load nobody is short of a core; publishing and receiving would be, on one.
+        share_all_cores(with_descendants(ground.pids))
         heard = [
             await _latencies(rotated(contenders, number), ground, place, sizes, runs, tell)
             for number in range(sizes.rounds if sizes.latency_s else 0)

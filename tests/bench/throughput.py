@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.contenders import OUTCOMES_QUEUE, Contender, Place
+from tests.bench.cores import apart
 from tests.bench.ground import Ground
 from tests.bench.messages import bodies
 from tests.bench.samples import Sample, Spent, business, spent
@@ -51,11 +52,14 @@ class Run:
 
 
 @asynccontextmanager
-async def a_worker(contender: Contender, place: Place, log: Path) -> AsyncIterator[Child]:
-    """Run it for the time of the block; SIGTERM ends it."""
+async def a_worker(
+    contender: Contender, place: Place, log: Path, *, is_apart: bool = False
+) -> AsyncIterator[Child]:
+    """Run it for the time of the block, on a core of its own if it `is_apart`; SIGTERM ends it."""
+    command = contender.command(place)
     child = Child(
         contender.name,
-        contender.command(place),
+        apart(command) if is_apart else command,
         environment=environment(dict(contender.settings(place))),
         log=log,
     )
@@ -80,7 +84,8 @@ async def throughput(
     await ground.prepare(contender)
     await ground.load(contender, bodies(ground.accounts, requests, run="run"))
     await ground.sink.begin()
-    async with a_worker(contender, place, log) as child, _profiled(child, profiler):
+    running = a_worker(contender, place, log, is_apart=True)
+    async with running as child, _profiled(child, profiler):
         samples = await _watch(child, ground, requests)
         await until(time.time() + _SETTLES_WITHIN_S)
         samples.append(await _sample(child, ground, family_of(child)))

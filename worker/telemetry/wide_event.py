@@ -21,6 +21,7 @@ from worker.core.outcome import (
 from worker.core.progress import Progress, rfc3339
 from worker.core.report import Report
 from worker.core.send_result import GraphError
+from worker.telemetry.logs import line_writer
 from worker.telemetry.outcome_class import OutcomeClass, class_of
 from worker.telemetry.trace_context import trace_id_of
 
@@ -53,13 +54,18 @@ class LogObserver:
         logger: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind()
         return logger
 
+    @cached_property
+    def _write(self) -> Callable[[int, dict[str, object]], None]:
+        return line_writer()
+
     def observe(self, report: Report) -> None:
         level = LEVELS[class_of(report.outcome)]
         if self._log.is_enabled_for(level):
             facts = facts_of(report)
             if self._trace_id is not None:
                 facts["trace_id"] = self._trace_id()
-            self._log.log(level, EVENT, **facts)
+            facts["event"] = EVENT
+            self._write(level, facts)
 
 
 def facts_of(report: Report) -> dict[str, object]:

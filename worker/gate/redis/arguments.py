@@ -99,35 +99,42 @@ class Arguments:
         """Give everything that a decision about the next slot takes."""
         request, account, progress = ask.request, ask.account, ask.progress
         share = account.bulk_share if account is not None and is_shared(ask) else 1.0
-        facts = {
-            **self.of_request(request, nonce, progress),
-            **of_patience(patience or FRESH),
-            "born": self._born_of(request.account_id),
-            "batch": "" if progress.replay is None else progress.replay.batch,
-            "replays": 0 if progress.replay is None else progress.replay.count,
-            "token": "" if account is None else _token_digest(account),
-            "in_doubt_since": 0 if progress.is_forced else self._moment(progress.unknown_since),
-            "forced_since": self._moment(progress.unknown_since),
-            "not_before": self._moment(request.not_before),
-            "deadline": self._moment(ask.deadline),
-            **of_platform(platform or _OPEN),
-            "probe_s": PROBE_S,
-            "probed_s": PROBED_S,
-            "paces": [self._pace(account, part.bucket, share) for part in request.parts],
-        }
-        # What is not there is false to a script, and most of these mostly are.
+        # What is not there is false or 0 to a script (common.lua), and most of it mostly is.
+        facts = self.of_request(request, nonce, progress)
+        facts |= of_patience(patience or FRESH)
+        facts["born"] = self._born_of(request.account_id)
+        facts["probe_s"], facts["probed_s"] = PROBE_S, PROBED_S
+        facts["paces"] = [self._pace(account, part.bucket, share) for part in request.parts]
+        if account is not None:
+            facts["has_account"] = True
+            facts["token"] = _token_digest(account)
         if ask.lane is Lane.BULK:
             facts["is_bulk"] = True
         if not progress.is_republished:
             facts["is_newcomer"] = True
-        if account is not None:
-            facts["has_account"] = True
         if request.on_unknown is OnUnknown.RESEND:
             facts["resends"] = True
+        if request.not_before is not None:
+            facts["not_before"] = self._time.there(request.not_before)
+        if ask.deadline is not None:
+            facts["deadline"] = self._time.there(ask.deadline)
+        if platform is not None:
+            facts |= of_platform(platform)
         facts |= of_author(request, account)
         if account is not None and is_open(request, progress, account):
             facts["opening"] = opening_of(request, account)
             facts["opening_pace"] = self._pace(account, Bucket.TEXT, share)
+        facts |= self._of_past(progress)
+        return facts
+
+    def _of_past(self, progress: Progress) -> dict[str, Any]:
+        """Give what is in doubt, and who put the request back."""
+        facts: dict[str, Any] = {}
+        if progress.unknown_since is not None:
+            since = self._time.there(progress.unknown_since)
+            facts["forced_since" if progress.is_forced else "in_doubt_since"] = since
+        if progress.replay is not None:
+            facts["batch"], facts["replays"] = progress.replay.batch, progress.replay.count
         if progress.returned_from is not None:
             facts["is_returned"] = True
             facts["is_forced"] = progress.is_forced
@@ -241,6 +248,8 @@ def of_patience(patience: Patience) -> dict[str, Any]:
 
 def of_platform(platform: PlatformState) -> dict[str, Any]:
     """Say whether the app is closed, and which refusals were an outage."""
+    if platform == _OPEN:
+        return {}
     return {
         "platform_until": platform.until,
         "platform_probed": platform.is_probed,

@@ -325,7 +325,8 @@ class RedisGate:
             await self._went_well(request, nonce)
         packed = b"" if event is None else pack_event(event, request)
         await self._scripts.insist(scripts.CONCLUDE, request, facts, outcome.progress, packed)
-        await lasting(lambda: self._ask_no_more(nonce))
+        if self._platform.state.is_closed:
+            await lasting(lambda: self._platform.give_up(nonce))
         if event is None:
             self._held.pop(request.key, None)
         else:

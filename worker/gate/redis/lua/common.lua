@@ -23,8 +23,14 @@ local queue, holders
 -- Whether the next one to be granted a slot asks whether the account is open again.
 local is_to_ask
 
+-- Of what is compared as a number or a text, workers leave out what there is not.
+local ABSENT = {__index = {
+  attempts = 0, sent = 0, not_before = 0, deadline = 0, in_doubt_since = 0, forced_since = 0,
+  born = '', token = '', batch = '', replays = 0, platform_until = 0, outage_kind = '', outage_since = 0,
+}}
+
 local function begin_call(account, born, facts)
-  P, born_key, ask = account, born, cjson.decode(facts)
+  P, born_key, ask = account, born, setmetatable(cjson.decode(facts), ABSENT)
   born_id, guard_from = nil, nil
   windows = {}
   queue, holders = P .. 't:' .. (ask.who or ''), P .. 'h:' .. (ask.who or '')
@@ -384,10 +390,12 @@ local function ended(id)
 end
 
 -- Until its outcome is published (the worker then deletes the mark), whoever finds it after its
--- lease publishes it.
+-- lease publishes it. The hash mostly has a few, so its end is moved on now and then only.
 local function mark_unpublished(id)
   redis.call('HSET', P .. 'u', id, text(now + LEASE_S) .. '|' .. ask.nonce)
-  expire(P .. 'u', ask.keep_s)
+  if redis.call('PTTL', P .. 'u') < ask.keep_s * 1000 then
+    expire(P .. 'u', 1.5 * ask.keep_s)
+  end
 end
 
 -- Until when its worker sees to it, and which attempt that was; nil once it is published.
@@ -424,8 +432,9 @@ local RECENT_S = 10
 local function remember(message_id)
   if message_id ~= '' then
     local ids = P .. 'm:' .. ask.who
-    redis.call('LPUSH', ids, message_id)
-    redis.call('LTRIM', ids, 0, 19)
+    if redis.call('LPUSH', ids, message_id) > 20 then
+      redis.call('LTRIM', ids, 0, 19)
+    end
     expire(ids, RECENT_S)
   end
 end
