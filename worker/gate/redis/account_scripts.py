@@ -77,7 +77,11 @@ class AccountScripts:
         event: bytes = b"",
     ) -> Any:
         """Decide about what is in hand already: it waits for Redis as long as it takes."""
-        return await lasting(lambda: self.run(decision, request, facts, detail, event))
+        while True:
+            try:
+                return await self.run(decision, request, facts, detail, event)
+            except StoreUnavailable:
+                await asyncio.sleep(RETRY_S)
 
 
 async def lasting(call: Callable[[], Awaitable[Result]]) -> Result:

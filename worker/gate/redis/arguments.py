@@ -1,6 +1,7 @@
 """What the scripts are told about a request: keys, limits, and the facts of the decision."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -266,4 +267,9 @@ def of_author(request: SendRequest, account: Account | None) -> dict[str, Any]:
 
 def _token_digest(account: Account) -> str:
     """Tell tokens apart without storing any."""
-    return blake2b(account.token.reveal.encode(), digest_size=8).hexdigest()
+    return _digest(account.token.reveal)
+
+
+@lru_cache(1024)
+def _digest(token: str) -> str:
+    return blake2b(token.encode(), digest_size=8).hexdigest()

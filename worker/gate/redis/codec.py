@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -28,6 +29,8 @@ _SENT_BEHIND_DISCLOSURE = b"d"
 _OTHER = b"x"
 
 
+# Each step of a request asks for it again.
+@lru_cache(4096)
 def digest_of(request_id: str) -> bytes:
     """Name a request within its account, in 14 bytes whatever the length of its id.
 

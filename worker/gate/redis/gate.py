@@ -361,8 +361,9 @@ class RedisGate:
         return {"closed": closed, "in_hand": len(self._held), "trouble": self.trouble}
 
     async def _went_well(self, request: SendRequest, nonce: str) -> None:
-        account_id = request.account_id
-        await lasting(lambda: self._platform.went_well(account_id, nonce, now=self._clock.now()))
+        self._platform.note_good(request.account_id, now=self._clock.now())
+        if self._platform.state.is_closed:
+            await lasting(lambda: self._platform.reopen(nonce))
 
     def _hear(self, message: bytes) -> None:
         account_id, until, why = message.decode().split(" ")

@@ -75,15 +75,17 @@ class Platform:
         )
         return self.state
 
-    async def went_well(self, account_id: str, asker: str, *, now: float) -> None:
-        """Note an accepted call: if it was the one that asked, the app is open again."""
+    def note_good(self, account_id: str, *, now: float) -> None:
+        """Note an accepted call: no outage for all accounts, then."""
         self._good.pop(account_id, None)
         self._good[account_id] = now
         oldest = next(iter(self._good))
         if self._good[oldest] < now - OUTAGE_WITHIN_S:
             del self._good[oldest]
-        if self.state.is_closed:
-            await self._call("reopen", asker=asker)
+
+    async def reopen(self, asker: str) -> None:
+        """If it was this one that asked, and its call was accepted, the app is open again."""
+        await self._call("reopen", asker=asker)
 
     async def _call(self, what: str, **ask: Any) -> bool:
         """Say whether the caller is the one that has to try."""
