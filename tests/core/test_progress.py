@@ -181,6 +181,27 @@ def test_attempts_are_counted_one_by_one() -> None:
     assert Progress(attempts=2).with_attempt().attempts == 3
 
 
+@given(PROGRESS)
+def test_one_more_attempt_and_a_part_change_nothing_else(progress: Progress) -> None:
+    assert progress.with_attempt() == progress._replace(attempts=progress.attempts + 1)
+    settled = progress.with_part(Sent("mid", "person"))
+    assert settled == progress._replace(
+        sent=(*progress.sent, "mid"),
+        recipient_id="person",
+        unknown_since=None,
+        checks=0,
+        returned_from=None,
+        replay=progress.replay and progress.replay.settled,
+        may_have_gone=False,
+    )
+
+
+@given(PROGRESS, MOMENTS)
+def test_when_it_was_first_seen_stays_what_it_was(progress: Progress, now: float) -> None:
+    first = now if progress.first_seen is None else progress.first_seen
+    assert progress.seen_at(now) == progress._replace(first_seen=first)
+
+
 def test_times_are_written_in_utc_with_milliseconds() -> None:
     assert rfc3339(1_795_342_500.1239) == "2026-11-22T10:15:00.123Z"
 
