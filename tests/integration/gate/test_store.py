@@ -9,6 +9,7 @@ from redis.exceptions import ResponseError
 from tests.integration.gate.redis_servers import RedisServer, running
 from tests.integration.gate.scripts import (
     APPEND,
+    APPEND_MANY,
     COUNT,
     ECHO,
     NOW,
@@ -68,6 +69,40 @@ async def test_calls_made_while_a_batch_is_under_way_share_the_next_one(
         await asyncio.sleep(0)
     assert await asyncio.gather(*calls) == list(range(200))
     assert proxy.round_trips - before <= 3
+
+
+async def test_calls_of_a_script_that_takes_many_share_a_command_and_keep_their_order(
+    store: Store, server: RedisServer
+) -> None:
+    await store.call(APPEND_MANY, ["k"], ["warm"])
+    before = await counted(server, "evalsha")
+    calls = [
+        store.call(APPEND if number % 50 == 0 else APPEND_MANY, ["k"], [number])
+        for number in range(1, 201)
+    ]
+    assert await asyncio.gather(*calls) == list(range(1, 201))
+    # Four that go alone, and what is between them.
+    assert await counted(server, "evalsha") - before < 20
+
+
+async def test_an_error_of_one_of_many_is_its_own(store: Store) -> None:
+    values = ["first", "wrong", "last"]
+    first, wrong, last = await asyncio.gather(
+        *(store.call(APPEND_MANY, ["k"], [value]) for value in values), return_exceptions=True
+    )
+    assert (first, last) == (0, 1)
+    assert isinstance(wrong, ResponseError)
+    assert "refused" in str(wrong)
+    assert await store.call(READ_ALL, ["k"], []) == [b"first", b"last"]
+
+
+async def test_a_flushed_script_that_takes_many_runs_once_for_each(
+    store: Store, server: RedisServer
+) -> None:
+    for begin in range(0, 200, 20):
+        await server.do("SCRIPT", "FLUSH")
+        places = (store.call(APPEND_MANY, ["k"], [n]) for n in range(begin, begin + 20))
+        assert await asyncio.gather(*places) == list(range(begin, begin + 20))
 
 
 async def test_a_slow_redis_costs_latency_and_not_throughput(store: Store, proxy: TcpProxy) -> None:

@@ -9,8 +9,9 @@ import pytest_asyncio
 from redis.exceptions import ResponseError
 
 from tests.integration.gate.redis_servers import RedisServer, agreed, redis_cluster, running
-from tests.integration.gate.scripts import APPEND, COUNT, READ_ALL, TELL
+from tests.integration.gate.scripts import APPEND, APPEND_MANY, COUNT, READ_ALL, TELL
 from tests.support.waiting import eventually
+from worker.gate.redis.script import Script
 from worker.gate.redis.store import Store, StoreUnavailable
 
 # Keys in the first, second and last third of the slots.
@@ -51,6 +52,11 @@ async def test_a_cluster_is_recognised_and_each_call_finds_its_node(
     assert [await node.do("DBSIZE") for node in nodes] == [1, 1, 1]
 
 
+async def test_calls_of_a_script_that_takes_many_go_by_their_slots(store: Store) -> None:
+    calls = [store.call(APPEND_MANY, [key], [n]) for n in range(200) for key in KEYS]
+    assert await asyncio.gather(*calls) == [n for n in range(200) for _ in KEYS]
+
+
 async def test_keys_in_several_slots_are_a_bug_of_the_caller(store: Store) -> None:
     with pytest.raises(ResponseError, match="hash to the same slot"):
         await store.call(COUNT, KEYS[:2], [])
@@ -72,8 +78,9 @@ async def test_what_one_node_publishes_is_heard_from_all(store: Store) -> None:
         await asyncio.wait([listening])
 
 
+@pytest.mark.parametrize("script", [APPEND, APPEND_MANY], ids=["one", "many"])
 async def test_moved_slots_are_followed_in_order_and_without_a_failure(
-    store: Store, nodes: list[RedisServer]
+    store: Store, nodes: list[RedisServer], script: Script
 ) -> None:
     key, (old, new, _) = KEYS[0], nodes
     slot, to = await slot_of(old, key), await name_of(new)
@@ -83,7 +90,7 @@ async def test_moved_slots_are_followed_in_order_and_without_a_failure(
     async def caller() -> None:
         nonlocal appended
         while not is_moved.is_set():
-            places = await asyncio.gather(*(store.call(APPEND, [key], [n]) for n in range(10)))
+            places = await asyncio.gather(*(store.call(script, [key], [n]) for n in range(10)))
             assert places == list(range(appended, appended + 10))
             appended += 10
 

@@ -17,9 +17,9 @@ from worker.gate.redis.call import Argument, Command, pack
 
 # Somebody may flush the scripts again just after they were loaded.
 TRIES = 3
-# After this many replies the timeout starts anew: a batch may take long where Redis is slow, and
-# would never get through if it were repeated for that.
-SIGNS_OF_LIFE = 50
+# After this many replies, each to one or to many calls, the timeout starts anew: a batch may take
+# long where Redis is slow, and would never get through if it were repeated for that.
+SIGNS_OF_LIFE = 4
 
 
 async def send(connection: AbstractConnection, packed: bytes) -> None:
