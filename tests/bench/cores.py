@@ -39,7 +39,8 @@ def share_all_cores(pids: Iterable[int]) -> None:
 
 def _confine(pids: Iterable[int], cores: Iterable[int]) -> None:
     for pid in pids:
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            # One that has ended meanwhile needs no core.
-            with suppress(ProcessLookupError):
-                os.sched_setaffinity(int(thread.name), cores)
+        # What has ended meanwhile needs no core.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                with suppress(ProcessLookupError):
+                    os.sched_setaffinity(int(thread.name), cores)

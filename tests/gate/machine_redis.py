@@ -57,7 +57,7 @@ class SharedRedis:
             pack(b"LRANGE", said, 0, -1),
             pack(b"DEL", said),
         ]
-        self._connection.send_packed_command(  # type: ignore[no-untyped-call]
+        self._connection.send_packed_command(  # type: ignore[no-untyped-call]  # has none
             [b"".join(commands)], check_health=False
         )
         _, answer, words, _ = [self._connection.read_response() for _ in commands]
@@ -72,7 +72,7 @@ class SharedRedis:
 
     def send(self, *command: Argument) -> Any:
         """Send a plain command at this very moment of the test."""
-        self._connection.send_packed_command(  # type: ignore[no-untyped-call]
+        self._connection.send_packed_command(  # type: ignore[no-untyped-call]  # has none
             [pack(*command)], check_health=False
         )
         return self._connection.read_response()
@@ -92,7 +92,7 @@ class SharedRedis:
         keys = self.keys()
         if keys:
             self.client.unlink(*keys)
-        self._connection.disconnect()  # type: ignore[no-untyped-call]
+        self._connection.disconnect()  # type: ignore[no-untyped-call]  # has none
         self.client.close()
 
 

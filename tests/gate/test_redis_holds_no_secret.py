@@ -52,7 +52,7 @@ async def lead_through(gate: World) -> None:
 async def test_neither_token_nor_text_nor_metadata_is_in_redis(redis: str) -> None:
     async with redis_world(redis) as gate, Redis.from_url(redis) as client:
         await lead_through(gate)
-        prefix = gate.gate._arguments._prefix  # type: ignore[attr-defined]
+        prefix = gate.gate._arguments._prefix  # type: ignore[attr-defined]  # the Redis one
         found = await everything_in(client, prefix)
     assert len(found) > 8, "the search is worth something"
     leaks = {

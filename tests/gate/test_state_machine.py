@@ -237,12 +237,12 @@ class MemoryMachine(GateMachine):
     def publish(self, account_id: str, *, lane: Lane, kinds: list[str], **fields: Any) -> None:
         super().publish(account_id, lane=lane, kinds=kinds, **fields)
         status = self.gate.status()
-        assert status["remembered"] <= self.count  # type: ignore[operator]
+        assert status["remembered"] <= self.count  # type: ignore[operator]  # an int
 
     def at_rest(self) -> None:
         self.run_for(300.0)
         places = self.gate.status()["conversations"]
-        assert places <= self.site.gone  # type: ignore[operator]
+        assert places <= self.site.gone  # type: ignore[operator]  # an int
 
 
 class RedisMachine(GateMachine):
