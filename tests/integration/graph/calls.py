@@ -32,7 +32,9 @@ A_REACTION = Part(
 @asynccontextmanager
 async def a_client(url: str, **settings: str) -> AsyncIterator[GraphClient]:
     """Give a client of this server; `settings` are fields of Config."""
-    config = Config.model_validate({"graph_url": url, "connect_timeout_s": "2", **settings})
+    # Patient, for a machine that stands still a while: who tests a limit sets it.
+    patient = {"connect_timeout_s": "60", "text_timeout_s": "60", "media_timeout_s": "60"}
+    config = Config.model_validate({"graph_url": url, **patient, **settings})
     async with GraphClient(config) as client:
         yield client
 
@@ -46,7 +48,7 @@ async def send(
     **tag: object,
 ) -> SendResult:
     """Send one part; `tag` are the tag's keys."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         return await client.send(
             account or an_account(), part, tag=tag, may_have_gone=may_have_gone
         )
