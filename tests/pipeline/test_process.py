@@ -9,6 +9,7 @@ import pytest
 from tests.support.pipeline import ACCOUNT, Pipeline, a_body, a_delivery
 from tests.support.waiting import eventually
 from worker.core.account import Account
+from worker.core.delivery import Delivery
 from worker.core.outcome import Wait
 from worker.core.outcome_event import Status
 from worker.core.problem import Problem
@@ -303,6 +304,55 @@ async def test_each_address_of_a_parked_request_keeps_a_copy() -> None:
     assert addresses == {"one", "two"}
     assert len(pipeline.publisher.parked) == 2
     assert len(pipeline.receipts.acked) == 3
+
+
+async def while_it_is_parked(*later: Delivery) -> Pipeline:
+    """Park a request of the address "one"; `later` come while the broker has not confirmed that."""
+    pipeline = Pipeline()
+    pipeline.graph.script = [NotSent(ERROR)]
+    park = pipeline.publisher.park
+    coming = list(later)
+
+    async def slowly(*arguments: Any, **named: Any) -> None:
+        await park(*arguments, **named)
+        if coming:
+            await pipeline(coming.pop(0))
+
+    pipeline.publisher.park = slowly  # type: ignore[method-assign]  # the moment under test
+    await pipeline(a_delivery(reply_to="one"))
+    assert not coming
+    return pipeline
+
+
+async def test_address_that_comes_while_the_request_is_parked_gets_a_copy_too() -> None:
+    pipeline = await while_it_is_parked(a_delivery(reply_to="two"), a_delivery(reply_to="three"))
+    addresses = [delivery.properties.reply_to for delivery, _, _ in pipeline.publisher.parked]
+    assert addresses == ["one", "two", "three"]
+    assert len(pipeline.receipts.acked) == 3
+    assert pipeline.publisher.log[-1] == "ack"
+
+
+async def test_redelivery_that_comes_while_the_request_is_parked_gets_its_ack_alone() -> None:
+    pipeline = await while_it_is_parked(a_delivery(reply_to="one", redelivered=True))
+    assert len(pipeline.publisher.parked) == 1
+    assert len(pipeline.receipts.acked) == 2
+
+
+async def test_every_delivery_that_comes_while_one_is_handed_back_is_handed_back() -> None:
+    pipeline = Pipeline()
+    pipeline.drain.begin()
+    hand_back = pipeline.receipts.hand_back
+    coming = [a_delivery(reply_to="two")]
+
+    async def slowly(delivery: Delivery) -> None:
+        await hand_back(delivery)
+        if coming:
+            await pipeline(coming.pop())
+
+    pipeline.receipts.hand_back = slowly  # type: ignore[method-assign]  # the moment under test
+    await pipeline(a_delivery(reply_to="one"))
+    assert [each.properties.reply_to for each in pipeline.receipts.handed_back] == ["one", "two"]
+    assert pipeline.publisher.log == ["hand back", "hand back"]
 
 
 async def test_exception_during_a_call_leaves_the_request_unconfirmed() -> None:

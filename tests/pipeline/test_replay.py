@@ -14,7 +14,7 @@ from worker.core.outcome_event import Status
 from worker.core.progress import Progress, progress_from
 from worker.core.reason import Reason
 from worker.core.replay import Doubt, Replay
-from worker.core.send_result import Refused, Scope, Unknown
+from worker.core.send_result import NotSent, Refused, Scope, Unknown
 from worker.core.verification import Listed, ListedMessage
 
 ERROR = an_error("no answer came")
@@ -122,6 +122,25 @@ async def test_copies_of_two_replays_that_are_parked_together_keep_their_names()
     await sending
     replays = [progress.replay for _, progress, _ in pipeline.publisher.parked]
     assert sorted(replay.batch for replay in replays if replay) == ["again", "killed"]
+
+
+async def test_replay_that_comes_while_its_twin_is_parked_keeps_its_name() -> None:
+    pipeline = await failed_once()
+    pipeline.graph.script = [NotSent(ERROR)]
+    park = pipeline.publisher.park
+    coming = [put_back(batch="again")]
+
+    async def slowly(*arguments: Any, **named: Any) -> None:
+        await park(*arguments, **named)
+        if coming:
+            await pipeline(coming.pop())
+
+    pipeline.publisher.park = slowly  # type: ignore[method-assign]  # the moment under test
+    await pipeline(put_back(batch="killed"))
+    for index in (0, 1):
+        await pipeline(pipeline.come_back(index))
+    assert told(pipeline)[1:] == [(Status.SENT, "killed", False), (Status.SENT, "again", True)]
+    assert len(pipeline.graph.sent) == 3
 
 
 async def test_letter_that_is_put_back_before_its_burial_is_settled_runs_again() -> None:

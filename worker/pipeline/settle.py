@@ -71,10 +71,13 @@ class Settler:
             await self._ledger.settled(request)
         # Deliveries may still join while the earlier ones are acked.
         for delivery in attempt.deliveries:
-            if event is not None and delivery not in published:
-                await self._joined_late(delivery, outcome, event)
-            else:
+            if delivery in published:
                 await self._let_go(delivery, outcome)
+            elif event is not None:
+                await self._joined_after_announcing(delivery, outcome, event)
+            else:
+                await self._joined_after_parking(delivery, outcome, published)
+                published.append(delivery)
         self._report(attempt, outcome)
 
     async def refuse(self, delivery: Delivery, unreadable: Unreadable) -> None:
@@ -133,7 +136,17 @@ class Settler:
             if event is not None and is_of_another_replay(delivery, event):
                 await self._publisher.announce(repeated(event, delivery), [delivery])
 
-    async def _joined_late(self, delivery: Delivery, outcome: Outcome, event: OutcomeEvent) -> None:
+    async def _joined_after_parking(
+        self, delivery: Delivery, outcome: Outcome, parked: Sequence[Delivery]
+    ) -> None:
+        """Settle what came after the parking: who asked with it may wait for an answer too."""
+        if isinstance(outcome, Postponed | Retrying):
+            await self._park([delivery], outcome.progress, until=outcome.until, besides=parked)
+        await self._let_go(delivery, outcome)
+
+    async def _joined_after_announcing(
+        self, delivery: Delivery, outcome: Outcome, event: OutcomeEvent
+    ) -> None:
         """Settle what came after the publishing: nothing of it has been published."""
         if isinstance(outcome, Dead) and delivery.known_progress.returned_from is not None:
             # The letter of a moment ago, put back already: it is to run again.
@@ -144,17 +157,23 @@ class Settler:
         await self._let_go(delivery, outcome)
 
     async def _park(
-        self, deliveries: Sequence[Delivery], progress: Progress, *, until: float
+        self,
+        deliveries: Sequence[Delivery],
+        progress: Progress,
+        *,
+        until: float,
+        besides: Sequence[Delivery] = (),
     ) -> None:
-        # One copy for each place and each replay that waits for an answer; usually that is one.
-        copies = {
-            (delivery.reply_address, carried.replay and carried.replay.run): (delivery, carried)
-            for delivery in reversed(deliveries)
-            for carried in [_carried(progress, delivery)]
-        }
-        for delivery, carried in copies.values():
+        """Park one copy for each place and each replay that waits for an answer; usually that is
+        one. Those `besides` have theirs.
+        """
+        copies = {_who_waits(progress, delivery): delivery for delivery in reversed(deliveries)}
+        for delivery in besides:
+            copies.pop(_who_waits(progress, delivery), None)
+        for delivery in copies.values():
             async with self._turn_to_park(delivery.lane):
                 delay_s = until - self._clock.now()
+                carried = _carried(progress, delivery)
                 await self._publisher.park(delivery, carried, delay_s=delay_s)
 
     def _turn_to_park(self, lane: Lane) -> AbstractAsyncContextManager[None]:
@@ -199,6 +218,12 @@ def _carried(progress: Progress, delivery: Delivery) -> Progress:
     """The progress of the attempt, by the name of the delivery's own replay if it has another."""
     own, run = delivery.known_progress.replay, progress.replay and progress.replay.run
     return progress if own is None or own.run == run else progress._replace(replay=own)
+
+
+def _who_waits(progress: Progress, delivery: Delivery) -> tuple[object, object]:
+    """Tell apart by what the outcome is answered to: an address, and the run of a replay."""
+    replay = _carried(progress, delivery).replay
+    return delivery.reply_address, replay and replay.run
 
 
 def _is_only_repeated(delivery: Delivery, outcome: Outcome) -> bool:
