@@ -10,7 +10,7 @@ from worker.core.account import Account
 from worker.core.kind import Bucket
 from worker.core.rate_limit import parse_limit
 from worker.core.secret import Secret
-from worker.pipeline.permits import Permit, Permits
+from worker.pipeline.permits import LEAVING, Permit, Permits
 
 
 async def test_urgent_goes_before_those_that_came_earlier() -> None:
@@ -93,6 +93,33 @@ async def test_request_leaves_the_door_when_its_call_has_left() -> None:
         await eventually(lambda: len(pipeline.graph.sent) == 5)
         pipeline.graph.hold.set()
     assert len(pipeline.publisher.announced) == 5
+
+
+@pytest.mark.parametrize(
+    ("limit", "is_at_door"),
+    [("100/s", True), ("50/s", False)],
+    ids=["10 ms ahead", "20 ms ahead"],
+)
+async def test_slot_is_waited_for_at_the_door_only_when_it_is_very_near(
+    limit: str, is_at_door: bool
+) -> None:
+    pipeline = Pipeline()
+    limits = {Bucket.TEXT: parse_limit(limit)}
+    pipeline.accounts.known[ACCOUNT] = Account(ACCOUNT, Secret("IGAAtoken"), limits=limits)
+    await pipeline(a_delivery(id="first"))
+    seen: list[bool] = []
+    permits = pipeline.permits
+    sleep_until = pipeline.clock.sleep_until
+
+    async def watched(moment: float) -> None:
+        seen.append(permits.door.free < LEAVING)
+        await sleep_until(moment)
+
+    pipeline.clock.sleep_until = watched  # type: ignore[method-assign]  # the moment under test
+    await pipeline(a_delivery(id="second"))
+    assert seen == [is_at_door]
+    assert len(pipeline.graph.sent) == 2
+    assert permits.door.free == LEAVING
 
 
 async def test_nobody_asks_the_gate_who_could_not_call() -> None:

@@ -91,6 +91,7 @@ class Pipeline:
         self.gate = MemoryGate(self.clock, margin=0.03, keep_s=172_800.0, most=1000)
         policy = RetryPolicy(max_attempts=max_attempts)
         settler = Settler(self.gate, self.publisher, self.receipts, self.clock, self.observer)
+        self.permits = Permits(concurrency, leaving=leaving)
         self.process = Process(
             Steps(
                 Reader(RequestValidator(), self.clock),
@@ -107,7 +108,7 @@ class Pipeline:
                 settler,
                 settler.refuse,
             ),
-            Permits(concurrency, leaving=leaving),
+            self.permits,
             now=self.clock.now,
             on_mishap=self._note,
         )

@@ -81,10 +81,12 @@ class Sender:
                 attempt.permit.give_back()
                 await self._clock.sleep_until(slot)
             await attempt.permit.take(is_urgent=True)
-            if slot > self._clock.now():
+            if slot > (now := self._clock.now()):
                 # One that is near is waited for with the permit in hand, or under load both would
-                # hardly ever come together.
-                attempt.permit.leave_door()
+                # hardly ever come together; at the door if it would have passed before there was
+                # a place again.
+                if slot > now + LATEST_S:
+                    attempt.permit.leave_door()
                 await self._clock.sleep_until(slot)
                 await attempt.permit.take(is_urgent=True)
             await self._second_chance.no_doubt(attempt)
