@@ -65,19 +65,18 @@ class Settler:
                 account=attempt.account,
                 is_slot_unused=attempt.is_slot_unused,
             )
-        published = list(attempt.deliveries)
-        await self._publish(attempt, outcome, event, published)
+        published = len(attempt.deliveries)
+        await self._publish(attempt, outcome, event, attempt.deliveries[:published])
         if is_new and event is not None:
             await self._ledger.settled(request)
         # Deliveries may still join while the earlier ones are acked.
-        for delivery in attempt.deliveries:
-            if delivery in published:
+        for number, delivery in enumerate(attempt.deliveries):
+            if number < published:
                 await self._let_go(delivery, outcome)
             elif event is not None:
                 await self._joined_after_announcing(delivery, outcome, event)
             else:
-                await self._joined_after_parking(delivery, outcome, published)
-                published.append(delivery)
+                await self._joined_after_parking(delivery, outcome, attempt.deliveries[:number])
         self._report(attempt, outcome)
 
     async def refuse(self, delivery: Delivery, unreadable: Unreadable) -> None:
@@ -141,7 +140,9 @@ class Settler:
     ) -> None:
         """Settle what came after the parking: who asked with it may wait for an answer too."""
         if isinstance(outcome, Postponed | Retrying):
-            await self._park([delivery], outcome.progress, until=outcome.until, besides=parked)
+            who = _who_waits(outcome.progress, delivery)
+            if all(_who_waits(outcome.progress, other) != who for other in parked):
+                await self._park([delivery], outcome.progress, until=outcome.until)
         await self._let_go(delivery, outcome)
 
     async def _joined_after_announcing(
@@ -157,19 +158,10 @@ class Settler:
         await self._let_go(delivery, outcome)
 
     async def _park(
-        self,
-        deliveries: Sequence[Delivery],
-        progress: Progress,
-        *,
-        until: float,
-        besides: Sequence[Delivery] = (),
+        self, deliveries: Sequence[Delivery], progress: Progress, *, until: float
     ) -> None:
-        """Park one copy for each place and each replay that waits for an answer; usually that is
-        one. Those `besides` have theirs.
-        """
+        # One copy for each place and each replay that waits for an answer; usually that is one.
         copies = {_who_waits(progress, delivery): delivery for delivery in reversed(deliveries)}
-        for delivery in besides:
-            copies.pop(_who_waits(progress, delivery), None)
         for delivery in copies.values():
             async with self._turn_to_park(delivery.lane):
                 delay_s = until - self._clock.now()
