@@ -4,12 +4,15 @@ import io
 import json
 import tracemalloc
 from collections.abc import Iterator
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from worker.cli.json_values import LONGEST
 from worker.cli.lines import Line, requests_in
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 def lines_of(given: bytes) -> list[Line]:
@@ -88,11 +91,12 @@ class Endless(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # what it is called with
-        while len(self._rest) < len(buffer) and (piece := next(self._pieces, None)) is not None:
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        target = memoryview(buffer)
+        while len(self._rest) < len(target) and (piece := next(self._pieces, None)) is not None:
             self._rest += piece
-        size = min(len(buffer), len(self._rest))
-        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        size = min(len(target), len(self._rest))
+        target[:size], self._rest = self._rest[:size], self._rest[size:]
         return size
 
 

